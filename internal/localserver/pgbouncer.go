@@ -69,7 +69,7 @@ func StartPgBouncer(ctx context.Context, cfg PgBouncerConfig) (_ *PgBouncer, err
 	}
 	b := &PgBouncer{pg: cfg.Postgres}
 	// From 1.23 on, SIGTERM waits for clients to leave; SIGQUIT and, before, SIGTERM do not.
-	if err := b.open("pgb", as, step{syscall.SIGTERM, 200 * time.Millisecond}, step{syscall.SIGQUIT, time.Second}); err != nil {
+	if err := b.open("pgb", as, false, step{syscall.SIGTERM, 200 * time.Millisecond}, step{syscall.SIGQUIT, time.Second}); err != nil {
 		return nil, err
 	}
 	if err := b.start(ctx, path, as, cfg); err != nil {

@@ -34,7 +34,9 @@ type PostgresConfig struct {
 	// to a temporary folder and are removed at Close.
 	Dir string
 
-	// NoSync trades the data's safety in a crash of the machine for speed. For tests.
+	// NoSync trades the data's safety in a crash of the machine for speed, for tests:
+	// nothing is forced to disk, and data that are thrown away stay in memory where
+	// there is plenty (Linux's /dev/shm).
 	NoSync bool
 
 	// MaxConnections is the server's max_connections; 0 means 100.
@@ -86,7 +88,7 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (_ *Postgres, err er
 	if cfg.Dir == "" { // what the orderly way would write is thrown away at once
 		steps = steps[1:]
 	}
-	if err := pg.open("pg", as, steps...); err != nil {
+	if err := pg.open("pg", as, cfg.NoSync && cfg.Dir == "", steps...); err != nil {
 		return nil, err
 	}
 	pg.home = pg.run
@@ -166,6 +168,8 @@ func (pg *Postgres) start(ctx context.Context, bin string, as *account, cfg Post
 		settings["fsync"] = "off"
 		settings["synchronous_commit"] = "off"
 		settings["full_page_writes"] = "off"
+		settings["min_wal_size"] = "32MB" // old WAL is kept for reuse up to this, and until a checkpoint
+		settings["max_wal_size"] = "128MB"
 	}
 	maps.Copy(settings, cfg.Settings)
 	return listen(ctx, func(ctx context.Context, port int) (err error) {

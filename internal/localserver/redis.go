@@ -54,7 +54,7 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (_ *Redis, err error) {
 		return nil, err
 	}
 	r := &Redis{password: rand.Text()}
-	if err := r.open("redis", as, step{syscall.SIGTERM, 2 * time.Second}); err != nil {
+	if err := r.open("redis", as, false, step{syscall.SIGTERM, 2 * time.Second}); err != nil {
 		return nil, err
 	}
 	err = listen(ctx, func(ctx context.Context, port int) (err error) {

@@ -16,8 +16,8 @@ type server struct {
 
 // open makes the server's run folder, and sets what Close does: it sends the signals
 // of steps until the server is gone.
-func (s *server) open(name string, as *account, steps ...step) (err error) {
-	if s.run, err = newRunFolder(name, as); err != nil {
+func (s *server) open(name string, as *account, inMemory bool, steps ...step) (err error) {
+	if s.run, err = newRunFolder(name, as, inMemory); err != nil {
 		return err
 	}
 	s.close = sync.OnceValue(func() error {
