@@ -59,6 +59,24 @@ func auditError(findings []Finding) error {
 	return nil
 }
 
+// Audit tells what [Open] would find about the login of db, a pool or a connection: for
+// operators, and for a check in a pipeline. The options are those of Open. It changes
+// nothing. The error is an [*AuditError] when a finding is more than a warning; the
+// findings are returned in any case.
+func Audit(ctx context.Context, db interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, opts ...Option) ([]Finding, error) {
+	o := DB{roles: true}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	findings, err := audit(ctx, db, auditOptions{withoutRoles: !o.roles, unrevokedSetConfig: o.unrevoked})
+	if err != nil {
+		err = fmt.Errorf("tenantdb: %w", err)
+	}
+	return findings, err
+}
+
 // querier is what an audit needs: a connection, a pool or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -75,7 +93,7 @@ type auditOptions struct {
 func audit(ctx context.Context, db querier, o auditOptions) ([]Finding, error) {
 	findings, err := auditRole(ctx, db, "", o)
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, fmt.Errorf("audit roles and grants: %w", err)
 	}
 	return findings, auditError(findings)
 }

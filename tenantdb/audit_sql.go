@@ -102,8 +102,11 @@ UNION ALL
 SELECT 'path_not_empty', value, format('ALTER ROLE %I IN DATABASE %I SET search_path = '''';', rolname, datname)
   FROM path WHERE btrim(value, '" ') <> ''
 UNION ALL
-SELECT 'set_config_public', 'PUBLIC', 'REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;'
-  FROM set_config WHERE grantee = 0
+SELECT 'set_config_public', 'PUBLIC', concat_ws(E'\n', -- the logins have had it through PUBLIC alone, perhaps
+           'REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;',
+           format('GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO %I;', me.rolname),
+           (SELECT format('GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO %I WITH GRANT OPTION;', name) FROM control))
+  FROM set_config, me WHERE grantee = 0
 UNION ALL
 (SELECT 'set_config_tenant', name, format('REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM %I;', name)
    FROM set_config WHERE name ~ '^t_[0-9a-f]{32}$' LIMIT 20)

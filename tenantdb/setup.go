@@ -165,13 +165,13 @@ func concurrentChange(err error) bool {
 	return false
 }
 
-// Codes of PostgreSQL's errors (its manual, appendix A).
+// Codes of the errors with which system catalogs answer two changes at once, besides those
+// of errors.go.
 const (
-	codeUniqueViolation       = "23505"
-	codeInsufficientPrivilege = "42501"
-	codeDuplicateObject       = "42710"
-	codeDuplicateSchema       = "42P06"
-	codeInternalError         = "XX000"
+	codeUniqueViolation = "23505"
+	codeDuplicateObject = "42710"
+	codeDuplicateSchema = "42P06"
+	codeInternalError   = "XX000"
 )
 
 func isCode(err error, code string) bool {
