@@ -55,10 +55,8 @@ func openCatalog(ctx context.Context, pool *pgxpool.Pool, cfg CatalogConfig) (*C
 		return nil, err
 	}
 	c := &Catalog{pool: pool, cfg: cfg}
-	if cfg.Migrations != nil {
-		if c.migrations, err = ParseMigrations(cfg.Migrations); err != nil {
-			return nil, err
-		}
+	if c.migrations, err = ParseMigrations(cfg.Migrations); err != nil {
+		return nil, err
 	}
 	if err := c.checkLogin(ctx); err != nil {
 		return nil, err

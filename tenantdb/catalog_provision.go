@@ -39,10 +39,8 @@ func (c *Catalog) provisionTx(ctx context.Context, tx pgx.Tx, id tenant.ID, seed
 	if err := c.makeSchema(ctx, tx, id); err != nil {
 		return reserved, err
 	}
-	if c.migrations != nil {
-		if err := c.migrations.apply(ctx, tx, SchemaName(id)); err != nil {
-			return reserved, err
-		}
+	if err := c.migrateNew(ctx, tx, SchemaName(id)); err != nil {
+		return reserved, err
 	}
 	t, err := scanTenant(tx.QueryRow(ctx, sqlActivate, id, c.now()))
 	if err != nil {

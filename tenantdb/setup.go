@@ -172,6 +172,7 @@ const (
 	codeDuplicateObject = "42710"
 	codeDuplicateSchema = "42P06"
 	codeInternalError   = "XX000"
+	codeDeadlock        = "40P01"
 )
 
 func isCode(err error, code string) bool {
