@@ -102,9 +102,6 @@ func (cfg CatalogConfig) complete() (CatalogConfig, error) {
 			problems = append(problems, fmt.Errorf("CatalogConfig.Gateways: %w", err))
 		}
 	}
-	if cfg.GatewaysOf == nil {
-		cfg.GatewaysOf = func(tenant.ID) []string { return cfg.Gateways }
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -59,7 +59,11 @@ func (c *Catalog) provisionTx(ctx context.Context, tx pgx.Tx, id tenant.ID, seed
 // activation or not at all; it is not touched.
 func (c *Catalog) makeSchema(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 	name := SchemaName(id)
-	_, err := tx.Exec(ctx, c.schemaSQL(id))
+	gateways, err := c.gatewaysOf(id)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, c.schemaSQL(name, gateways))
 	if isCode(err, codeDuplicateObject) || isCode(err, codeDuplicateSchema) {
 		return fmt.Errorf("the role or the schema %s is there already, and was not made by this catalog: drop it if nothing needs it, or create the tenant with another id: %w", name, err)
 	}
@@ -68,23 +72,20 @@ func (c *Catalog) makeSchema(ctx context.Context, tx pgx.Tx, id tenant.ID) error
 
 // schemaSQL makes the role, which owns nothing, and the schema with the rights that the
 // role is to have on all that is made in it later. It locks nothing that exists.
-func (c *Catalog) schemaSQL(id tenant.ID) string {
-	name := quote(SchemaName(id))
+func (c *Catalog) schemaSQL(schema string, gateways []string) string {
+	name := quote(schema)
 	if c.cfg.WithoutRoles {
 		return `CREATE SCHEMA ` + name
 	}
-	sql := []string{
+	return strings.Join([]string{
 		`CREATE ROLE ` + name + ` NOLOGIN NOINHERIT`,
 		`CREATE SCHEMA ` + name,
 		`GRANT USAGE ON SCHEMA ` + name + ` TO ` + name,
 		`ALTER DEFAULT PRIVILEGES IN SCHEMA ` + name + ` GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ` + name,
 		`ALTER DEFAULT PRIVILEGES IN SCHEMA ` + name + ` GRANT USAGE, SELECT ON SEQUENCES TO ` + name,
 		`ALTER DEFAULT PRIVILEGES IN SCHEMA ` + name + ` GRANT EXECUTE ON FUNCTIONS TO ` + name,
-	}
-	if gateways := c.cfg.GatewaysOf(id); len(gateways) > 0 {
-		sql = append(sql, `GRANT `+name+` TO `+quoteAll(gateways))
-	}
-	return strings.Join(sql, ";\n")
+		`GRANT ` + name + ` TO ` + quoteAll(gateways),
+	}, ";\n")
 }
 
 func quoteAll(names []string) string {

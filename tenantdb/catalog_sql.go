@@ -136,3 +136,34 @@ UPDATE tenantwall.tenant AS t
    SET name = '', plan = '', version = version + 1, updated_at = $2, purged_at = $2
  WHERE t.id = $1
 RETURNING ` + tenantColumns
+
+// sqlMemberships is a page of at most $3 tenants behind the id $1 that have a role, each
+// with those of the gateways $2 that are members of it. It reads all memberships of the
+// gateways: some milliseconds for each thousand tenants.
+const sqlMemberships = `
+SELECT t.id, EXISTS (SELECT FROM tenantwall.own_login o WHERE o.tenant_id = t.id),
+       ARRAY(SELECT g.rolname::text
+               FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
+              WHERE m.roleid = r.oid AND g.rolname = ANY ($2::text[]))
+  FROM tenantwall.tenant t JOIN pg_roles r ON r.rolname = 't_' || replace(t.id::text, '-', '')
+ WHERE t.status <> 'provisioning' AND t.purged_at IS NULL AND ($1::uuid IS NULL OR t.id > $1)
+ ORDER BY t.id LIMIT $3`
+
+const sqlHasOwnLogin = `SELECT EXISTS (SELECT FROM tenantwall.own_login WHERE tenant_id = $1)`
+
+const sqlOwnLogin = `INSERT INTO tenantwall.own_login (tenant_id, role, created_at) VALUES ($1, $2, $3)`
+
+const sqlForgetOwnLogin = `DELETE FROM tenantwall.own_login WHERE tenant_id = $1 RETURNING role, current_database()`
+
+// sqlOtherMembers are the members of the role $1 that can become it, besides the login $2
+// and control itself.
+const sqlOtherMembers = `
+SELECT DISTINCT g.rolname::text
+  FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles g ON g.oid = m.member
+ WHERE r.rolname = $1 AND g.rolname NOT IN ($2, current_user)`
+
+// sqlTouch raises the version of a tenant, whose row is locked, for a change that is kept
+// elsewhere.
+const sqlTouch = `
+UPDATE tenantwall.tenant AS t SET version = version + 1, updated_at = $2 WHERE t.id = $1
+RETURNING ` + tenantColumns
