@@ -52,9 +52,13 @@ func TestRefOfNothingIsZero(t *testing.T) {
 
 func TestRefsAreComparedByWayAndName(t *testing.T) {
 	t.Parallel()
-	assert.True(t, tenant.BySlug("acme") == tenant.BySlug("acme"))
-	assert.False(t, tenant.BySlug("acme") == tenant.BySlug("beta"))
-	assert.False(t, tenant.BySlug("acme") == tenant.ByDomain("acme"), "a domain is no slug, even of the same text")
+	id := tenant.NewID()
+	refs := map[tenant.Ref]string{tenant.BySlug("acme"): "slug", tenant.ByDomain("acme"): "domain", tenant.ByID(id): "id"}
+	assert.Len(t, refs, 3, "a domain is no slug, even of the same text")
+	assert.Equal(t, "slug", refs[tenant.BySlug("acme")])
+	assert.Equal(t, "domain", refs[tenant.ByDomain("acme")])
+	assert.Equal(t, "id", refs[tenant.ByID(id)])
+	assert.Empty(t, refs[tenant.BySlug("beta")])
 }
 
 func TestRefTellsWhetherItNamesATenant(t *testing.T) {

@@ -45,7 +45,8 @@ func (w *response) end(r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case cause == nil:
 	default:
-		w.log(r, slog.LevelError, "handler panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		w.logger.ErrorContext(r.Context(), "handler panicked",
+			append(about(r), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))...)
 		if w.begun {
 			panic(http.ErrAbortHandler)
 		}
@@ -56,28 +57,28 @@ func (w *response) end(r *http.Request) {
 // report logs what the client is not told of a problem, and tells whether it is too late to
 // send one.
 func (w *response) report(r *http.Request, d Document, err error) (late bool) {
-	attrs := []any{"status", d.Status, "code", string(d.Code), "error", fmt.Sprint(err)}
+	attrs := append(about(r), "status", d.Status, "code", string(d.Code), "error", fmt.Sprint(err))
 	switch {
 	case w.begun:
 		w.cut = true
-		w.log(r, slog.LevelError, "error in a response that had begun", attrs...)
+		w.logger.ErrorContext(r.Context(), "error in a response that had begun", attrs...)
 	case d.Status < http.StatusInternalServerError, errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 	case d.Status == http.StatusServiceUnavailable:
-		w.log(r, slog.LevelWarn, "request not served", attrs...)
+		w.logger.WarnContext(r.Context(), "request not served", attrs...)
 	default:
-		w.log(r, slog.LevelError, "request failed", attrs...)
+		w.logger.ErrorContext(r.Context(), "request failed", attrs...)
 	}
 	return w.begun
 }
 
-func (w *response) log(r *http.Request, level slog.Level, message string, attrs ...any) {
-	ctx := r.Context()
-	attrs = append(attrs, "method", r.Method, "path", r.URL.Path)
-	if id := tenant.RequestIDFromContext(ctx); id != "" {
+// about is what a line of the log says of a request.
+func about(r *http.Request) []any {
+	attrs := []any{"method", r.Method, "path", r.URL.Path}
+	if id := tenant.RequestIDFromContext(r.Context()); id != "" {
 		attrs = append(attrs, "request_id", id)
 	}
-	if t, ok := tenant.FromContext(ctx); ok {
+	if t, ok := tenant.FromContext(r.Context()); ok {
 		attrs = append(attrs, "tenant_id", t.ID.String())
 	}
-	w.logger.Log(ctx, level, message, attrs...)
+	return attrs
 }
