@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -91,6 +94,7 @@ type listed struct {
 // list is every package of the module and every one that is linked with them, by path.
 func list(t *testing.T) map[string]listed {
 	t.Helper()
+	seeSources(t)
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
 	cmd.Dir = "../.."
 	cmd.Env = append(cmd.Environ(), "GOWORK=off")
@@ -107,6 +111,20 @@ func list(t *testing.T) map[string]listed {
 		require.NoError(t, err)
 		packages[p.ImportPath] = p
 	}
+}
+
+// seeSources looks at what go list is going to read. The go command repeats the result of a
+// test from its cache until a file changes that the test itself has looked at; what a child
+// process reads it doesn't know.
+func seeSources(t *testing.T) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" && filepath.Base(path) != "go.mod" {
+			return err
+		}
+		_, err = os.Stat(path)
+		return err
+	}))
 }
 
 // moduleOf is the module that a package is of, empty for the standard library.
