@@ -33,7 +33,7 @@ setup: ## install what tests and example need and this machine lacks
 # SIGTERM from its child.
 .PHONY: run
 run: ## start the Notes example with all its servers; Ctrl-C ends them (ARGS="-addr :9090")
-	@$(with_postgres) scripts/setup && go build -o bin/notes ./examples/notes && exec bin/notes $(ARGS)
+	@$(with_postgres) scripts/setup example && go build -o bin/notes ./examples/notes && exec bin/notes $(ARGS)
 
 .PHONY: test
 test: ## format check, vet, and all tests of both modules with the race detector (PG=18)
