@@ -1,0 +1,82 @@
+package tenantdb
+
+import "strings"
+
+// verb is what a statement may do to the session that it runs in, as far as its first
+// word tells.
+type verb uint8
+
+const (
+	// plain statements read or write rows and leave nothing behind.
+	plain verb = iota
+	// lasting statements may leave something in the session that outlives a transaction
+	// (SET, LISTEN, PREPARE, DECLARE … WITH HOLD), or run code that does (DO, CALL). All
+	// that is not known to be plain is lasting.
+	lasting
+	// control statements begin or end a transaction or a savepoint.
+	control
+)
+
+// verbOf reads the first word of sql behind white space, comments and parentheses, as
+// PostgreSQL's lexer does (documentation, 4.1).
+func verbOf(sql string) verb {
+	word := firstWord(sql)
+	switch len(word) {
+	case 3, 4, 5, 6, 7, 8, 9:
+	default:
+		return lasting // also the empty statement
+	}
+	switch strings.ToUpper(word) {
+	case "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE":
+		return plain
+	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE":
+		return control
+	}
+	return lasting
+}
+
+func firstWord(sql string) string {
+	for sql != "" {
+		switch {
+		case strings.IndexByte(" \t\n\r\f\v(;", sql[0]) >= 0:
+			sql = sql[1:]
+		case strings.HasPrefix(sql, "--"):
+			end := strings.IndexAny(sql, "\n\r")
+			if end < 0 {
+				return ""
+			}
+			sql = sql[end:]
+		case strings.HasPrefix(sql, "/*"):
+			sql = sql[blockComment(sql):]
+		default:
+			end := 0
+			for end < len(sql) && (sql[end]|0x20 >= 'a' && sql[end]|0x20 <= 'z' || sql[end] == '_') {
+				end++
+			}
+			return sql[:end]
+		}
+	}
+	return ""
+}
+
+// blockComment is the length of the comment that sql begins with. Comments nest; one that
+// does not end reaches to the end.
+func blockComment(sql string) int {
+	depth := 0
+	for i := 0; i+1 < len(sql); {
+		switch sql[i : i+2] {
+		case "/*":
+			depth++
+			i += 2
+		case "*/":
+			depth--
+			i += 2
+			if depth == 0 {
+				return i
+			}
+		default:
+			i++
+		}
+	}
+	return len(sql)
+}
