@@ -24,8 +24,14 @@ const (
 	RefDomain
 )
 
-// BySlug names the tenant with a slug.
-func BySlug(s Slug) Ref { return Ref{kind: RefSlug, name: string(s)} }
+// BySlug names the tenant with a slug. The empty slug makes the zero Ref; text that is no
+// slug is simply found nowhere.
+func BySlug(s Slug) Ref {
+	if s == "" {
+		return Ref{}
+	}
+	return Ref{kind: RefSlug, name: string(s)}
+}
 
 // ByID names the tenant with an id. The zero ID makes the zero Ref.
 func ByID(id ID) Ref {
