@@ -101,7 +101,7 @@ func setup(ctx context.Context, conn *pgx.Conn, roles Roles, opts []SetupOption)
 	// Setup does not reach: there the other is noticed by its conflict.
 	for attempt := 1; ; attempt++ {
 		err := setupOnce(ctx, conn, gateway, control, o)
-		if attempt == setupAttempts || !concurrentChange(err) {
+		if attempt == setupAttempts || !concurrentChange(err) && !isCode(err, codeDuplicateObject) {
 			return err
 		}
 		select {
@@ -157,21 +157,23 @@ func concurrentChange(err error) bool {
 	switch pgErr.Code {
 	case codeUniqueViolation: // of a system catalog: the role or schema was just made
 		return pgErr.SchemaName == "pg_catalog"
-	case codeDuplicateObject, codeDuplicateSchema: // made after we looked
-		return true
 	case codeInternalError:
 		return pgErr.Message == "tuple concurrently updated" || pgErr.Message == "tuple concurrently deleted"
 	}
 	return false
 }
 
-// Codes of the errors with which system catalogs answer two changes at once, besides those
-// of errors.go.
+// SQLSTATE codes besides those of errors.go: first those with which system catalogs answer
+// two changes at once.
 const (
 	codeUniqueViolation = "23505"
 	codeDuplicateObject = "42710"
 	codeDuplicateSchema = "42P06"
 	codeInternalError   = "XX000"
+	codeDeadlock        = "40P01"
+
+	codeDependentObjects = "2BP01"
+	codeOutOfMemory      = "53200" // of locks, above all
 )
 
 func isCode(err error, code string) bool {
