@@ -12,15 +12,15 @@ import (
 var (
 	// ErrMigrationTransaction says that a migration begins or ends a transaction or a
 	// savepoint. All migrations of a tenant are one transaction, which is not theirs.
-	ErrMigrationTransaction = errors.New("tenantdb: a migration may not begin or end transactions: remove BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their like; each tenant is migrated in a transaction already")
+	ErrMigrationTransaction = errors.New("a migration may not begin or end transactions: remove BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their like; each tenant is migrated in a transaction already")
 
 	// ErrChecksum says that a migration which is applied already was changed since.
 	// Restore the file; a change is a migration of its own.
-	ErrChecksum = errors.New("tenantdb: an applied migration was changed")
+	ErrChecksum = errors.New("an applied migration was changed")
 
 	// ErrUnknownMigration says that a migration is applied which this program does not
 	// have: a newer version of it ran before. See [MigrateOptions.AllowUnknown].
-	ErrUnknownMigration = errors.New("tenantdb: an applied migration is unknown to this program")
+	ErrUnknownMigration = errors.New("an applied migration is unknown to this program")
 )
 
 // MigrationFileError says what is wrong with one file of a set. Errors that have names are
@@ -81,7 +81,6 @@ func linesBefore(script string, position int) int {
 // program. It is an [ErrChecksum] or an [ErrUnknownMigration] or both, for [errors.Is].
 // Nothing was applied.
 type LedgerError struct {
-	Schema  string
 	Changed []int64 // versions of migrations that were changed after they were applied
 	Unknown []int64 // versions that are applied and not in the set
 }
@@ -94,7 +93,7 @@ func (e *LedgerError) Error() string {
 	if len(e.Unknown) > 0 {
 		what = append(what, "applied and unknown to this program: "+versionList(e.Unknown)+" (a newer version of it ran before; MigrateOptions.AllowUnknown accepts that)")
 	}
-	return fmt.Sprintf("tenantdb: migrations of schema %s: %s", e.Schema, strings.Join(what, "; "))
+	return "migrations " + strings.Join(what, "; ")
 }
 
 // Is makes a LedgerError the errors that it stands for.
