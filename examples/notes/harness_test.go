@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -37,6 +38,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "close the service:", err)
 			code = max(code, 1)
 		}
+	}
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
 	}
 	os.Exit(code)
 }
@@ -104,9 +108,7 @@ func (a api) send(t testing.TB, r request) response {
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	if r.token != "" {
 		req.Header.Add("Authorization", "Bearer "+r.token)
 	}

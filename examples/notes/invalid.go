@@ -51,11 +51,11 @@ func (v *invalid) tenantName(field string, name *string) {
 }
 
 // err is the error of everything found, and nil when that is nothing.
-func (v invalid) err() error {
-	if len(v) == 0 {
+func (v *invalid) err() error {
+	if len(*v) == 0 {
 		return nil
 	}
-	return &tenant.Error{Code: tenant.CodeValidationFailed, Detail: "the request has fields that are not valid", Fields: v}
+	return &tenant.Error{Code: tenant.CodeValidationFailed, Detail: "the request has fields that are not valid", Fields: *v}
 }
 
 // textLimit bounds a text in characters or in bytes of UTF-8.
