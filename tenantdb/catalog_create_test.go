@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/internal/localserver"
 	"github.com/tenantwall/tenantwall/internal/wire"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenantdb"
@@ -483,8 +484,16 @@ func TestRow12_TenantsOfLikeSlugsHaveSchemasOfTheirOwn(t *testing.T) {
 	}
 }
 
+// BenchmarkCreate creates tenants one after the other on a server that forces its log to
+// disk, as those of a service do.
 func BenchmarkCreate(b *testing.B) {
-	s := setUp(b)
+	server, err := localserver.StartPostgres(b.Context(), localserver.PostgresConfig{})
+	require.NoError(b, err)
+	b.Cleanup(func() { assert.NoError(b, server.Close()) })
+	s := &site{t: b, url: server.SuperuserURL("postgres"), roles: tenantdb.Roles{
+		Gateway: tenantdb.DefaultGateway, GatewayPassword: "gateway", Control: tenantdb.DefaultControl, ControlPassword: "control",
+	}}
+	require.NoError(b, tenantdb.Setup(b.Context(), s.connect(s.url), s.roles))
 	catalog := s.catalog()
 	for i := 0; b.Loop(); i++ {
 		if _, err := catalog.Create(b.Context(), tenantdb.NewTenant{Slug: tenant.Slug(fmt.Sprintf("tenant-%d", i)), Name: "Bench"}); err != nil {
