@@ -92,7 +92,7 @@ func TestWithoutRolesConfinesByThePathAlone(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
 	s := &site{t: t, url: url}
-	_, err := s.connect(url).Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = ""', current_user, current_database()); END $$`)
+	_, err := s.connect(url).Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %L', current_user, current_database(), ''); END $$`)
 	require.NoError(t, err)
 	catalog, err := tenantdb.OpenCatalog(t.Context(), s.pool(url), tenantdb.CatalogConfig{Migrations: notes, WithoutRoles: true})
 	require.NoError(t, err)
