@@ -68,7 +68,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, opts ...Option) (*DB, error) 
 		return nil, fmt.Errorf("tenantdb: open: %w", err)
 	}
 	for _, f := range findings {
-		db.log.WarnContext(ctx, "tenantdb: "+f.Problem, "code", f.Code, "fix", f.Fix)
+		db.log.WarnContext(ctx, "tenantdb: a finding of the audit that is accepted", "code", f.Code, "problem", f.Problem, "fix", f.Fix)
 	}
 	return db, nil
 }
