@@ -35,7 +35,7 @@ var built struct {
 func executable(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "notes-program-"); built.err != nil {
+		if built.dir, built.err = os.MkdirTemp("", "notes-program-"); built.err != nil { //nolint:usetesting // it outlives the test that builds it
 			return
 		}
 		out, err := exec.Command("go", "build", "-o", built.dir+"/notes", ".").CombinedOutput()
