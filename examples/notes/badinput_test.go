@@ -41,7 +41,7 @@ func badBodies() []badBody {
 		{"a zero byte", "{\"title\":\"\x00\"}", nil, 400, tenant.CodeBadRequest},
 		{"a deep nest", strings.Repeat(`{"a":`, 20_000), nil, 400, tenant.CodeBadRequest},
 		{"over 1 MiB", `{"title":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, tenant.CodePayloadTooLarge},
-		{"3 MiB", strings.Repeat(" ", 3<<20), nil, 413, tenant.CodePayloadTooLarge},
+		{"12 MiB", strings.Repeat(" ", 12<<20), nil, 413, tenant.CodePayloadTooLarge},
 		{"a form", valid, plain("application/x-www-form-urlencoded"), 415, tenant.CodeUnsupportedMediaType},
 		{"plain text", valid, plain("text/plain"), 415, tenant.CodeUnsupportedMediaType},
 		{"JSON of another kind", valid, plain("application/merge-patch+json"), 415, tenant.CodeUnsupportedMediaType},

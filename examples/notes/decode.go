@@ -20,7 +20,7 @@ const (
 	// maxDiscard is how much of a body that is too large is read nevertheless, because a
 	// client that writes all before it reads would see a broken connection in place of
 	// the answer.
-	maxDiscard = 4 << 20
+	maxDiscard = 16 << 20
 )
 
 // fields says which members a request's JSON object may have, and where their values go.

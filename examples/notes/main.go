@@ -36,7 +36,7 @@ func run(by starter, args []string, getenv func(string) string, stdout, stderr i
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 
-	told, forget := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	told, forget := signal.NotifyContext(context.Background(), endSignals()...)
 	defer forget()
 	ctx, cancel := withParent(told, by)
 	defer cancel()
@@ -66,4 +66,14 @@ func run(by starter, args []string, getenv func(string) string, stdout, stderr i
 		return 1
 	}
 	return 0
+}
+
+// endSignals are the signals that stop the program: Ctrl-C, a supervisor's, and that of a
+// terminal which is closed, unless whoever started the program has it ignored (nohup).
+func endSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,7 +36,7 @@ var built struct {
 func executable(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "notes-program-"); built.err != nil {
+		if built.dir, built.err = os.MkdirTemp("", "notes-program-"); built.err != nil { //nolint:usetesting // it outlives the test that builds it
 			return
 		}
 		out, err := exec.Command("go", "build", "-o", built.dir+"/notes", ".").CombinedOutput()
@@ -128,8 +129,10 @@ func childrenOf(t *testing.T, pid int) []int {
 func requireGone(t *testing.T, pids ...int) {
 	t.Helper()
 	for _, pid := range pids {
-		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH }, stopLimit, 20*time.Millisecond,
-			"process %d is left over", pid)
+		gone := func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+		if !assert.Eventually(t, gone, stopLimit, 20*time.Millisecond, "process %d is left over", pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -22,12 +23,13 @@ func orUnavailable(err error) error {
 	return &tenant.Error{Code: tenant.CodeUnavailable, Detail: "the database is away", RetryAfter: retryAfter, Err: err}
 }
 
-// databaseAway reports whether an error is that of a connection: not made, cut, or
-// refused by a server that starts, stops or is full.
+// databaseAway reports whether an error is that of a connection (not made, cut, or refused
+// by a server that starts, stops or is full) or of a lock that others have kept for long.
 func databaseAway(err error) bool {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code {
 		case "53300", // too_many_connections
+			"55P03",                   // lock_not_available
 			"57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
 			return true
 		}
@@ -35,5 +37,5 @@ func databaseAway(err error) bool {
 	}
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	_, network := errors.AsType[net.Error](err)
-	return connecting || network || pgconn.SafeToRetry(err)
+	return connecting || network || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }

@@ -26,7 +26,7 @@ const (
 	embeddedPoolSize = 16
 
 	// poolCloseTimeout bounds the wait for connections that somebody still uses.
-	poolCloseTimeout = time.Second
+	poolCloseTimeout = 500 * time.Millisecond
 )
 
 // PostgresConfig says which PostgreSQL to use. The zero value is an embedded one whose
@@ -94,7 +94,7 @@ func (p *Postgres) Control() *pgxpool.Pool { return p.control }
 // String says where the server runs, and what becomes of its data.
 func (p *Postgres) String() string { return p.where }
 
-// Close disconnects, and stops the server if it was started. It takes up to 9 s.
+// Close disconnects, and stops the server if it was started. It takes up to 8 s.
 func (p *Postgres) Close() error {
 	closed := make(chan struct{})
 	go func() {
