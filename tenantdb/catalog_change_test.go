@@ -202,10 +202,9 @@ func TestRow21_RenamesToOneSlugAtOnceLeaveItToOneTenant(t *testing.T) {
 		var all sync.WaitGroup
 		for _, it := range tenants {
 			all.Go(func() {
-				switch _, err := catalog.Rename(t.Context(), it.ID, slug); {
-				case err == nil:
+				if _, err := catalog.Rename(t.Context(), it.ID, slug); err == nil {
 					won.Add(1)
-				default:
+				} else {
 					assert.ErrorIs(t, err, tenant.ErrSlugTaken)
 				}
 			})

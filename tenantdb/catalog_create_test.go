@@ -131,6 +131,45 @@ func TestRow44_CreateGoesOnAfterACrashBeforeEachStatement(t *testing.T) {
 	}
 }
 
+// When the connection breaks before the answer to COMMIT, the caller can't know how it
+// ended; asking again with the same id tells.
+func TestRow44_CreateGoesOnAfterACrashBehindItsCommit(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	proxy := wire.NewProxy(t, s.url)
+	witness := s.catalog()
+	n := acme()
+	seeded := false
+	n.Seed = func(context.Context, pgx.Tx, tenant.Tenant) error { seeded = true; return nil }
+	var cut sync.WaitGroup
+	tracer := &beforeStatement{fn: func(int64, *pgx.Conn) {}}
+	dying := s.catalogOn(s.traced(proxy.URL(s.controlURL()), tracer))
+	statements := int64(0)
+	tracer.fn = func(int64, *pgx.Conn) {
+		if !seeded {
+			return
+		}
+		if statements++; statements != 2 { // the event is the first, COMMIT the second
+			return
+		}
+		proxy.Delay(0, time.Hour)
+		cut.Go(func() {
+			assert.Eventually(t, func() bool {
+				found, err := witness.Lookup(t.Context(), tenant.ByID(n.ID))
+				return err == nil && found.Status == tenant.StatusActive
+			}, 10*time.Second, time.Millisecond)
+			proxy.Cut()
+		})
+	}
+	_, err := dying.Create(t.Context(), n)
+	require.Error(t, err)
+	cut.Wait()
+	got, err := witness.Create(t.Context(), n)
+	require.NoError(t, err)
+	assert.Equal(t, tenant.StatusActive, got.Status)
+	assert.Equal(t, []tenantdb.EventKind{tenantdb.EventReserved, tenantdb.EventCreated}, kinds(t, witness, n.ID))
+}
+
 // A creation that fails, but lives, gives back what it has taken.
 func TestRow44_CreateGivesTheSlugBackWhenAStatementFails(t *testing.T) {
 	t.Parallel()
