@@ -187,9 +187,18 @@ func release(lease *pgxpool.Conn, closing bool) {
 	lease.Release()
 }
 
-// shut closes a connection, which its pool sees when it is released.
+// shut closes a connection, which its pool sees when it is released. Where statements are
+// not kept prepared there may be a pooler, for which the session outlives the connection:
+// then it is asked to discard what is left in the session, for as long as that is at hand.
 func shut(lease *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	_ = lease.Conn().Close(ctx) // more can't be done
+	c := lease.Conn()
+	if connOf(c).mode != pgx.QueryExecModeCacheStatement {
+		if c.PgConn().TxStatus() != 'I' {
+			_, _ = c.PgConn().Exec(ctx, "ROLLBACK").ReadAll()
+		}
+		_, _ = c.PgConn().Exec(ctx, "DISCARD ALL").ReadAll()
+	}
+	_ = c.Close(ctx) // more can't be done
 }
