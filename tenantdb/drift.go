@@ -2,6 +2,7 @@ package tenantdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,22 +32,77 @@ func (a *application) keepLayout(ctx context.Context, version int64) error {
 	return err
 }
 
-// fingerprints are those of the schemas as they are now; of those that exist.
-func fingerprints(ctx context.Context, tx pgx.Tx, schemas []string) (map[string]string, error) {
-	prints := make(map[string]string, len(schemas))
+// layout is what a schema looks like, in the form of sqlLayouts.
+type layout struct{ fingerprint, text string }
+
+// readLayouts are the layouts of those of the schemas that exist, with their texts if they
+// are wanted. It leaves the search_path of tx empty.
+func readLayouts(ctx context.Context, tx pgx.Tx, schemas []string, texts bool) (map[string]layout, error) {
 	if _, err := tx.Exec(ctx, `SET LOCAL search_path TO `+emptyPath); err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, sqlLayouts+` SELECT schema::text, fingerprint FROM printed`, pgx.QueryExecModeExec, schemas)
+	sql := sqlLayouts + ` SELECT schema::text, fingerprint, CASE WHEN $2 THEN layout ELSE '' END FROM printed`
+	rows, err := tx.Query(ctx, sql, pgx.QueryExecModeExec, schemas, texts)
 	if err != nil {
 		return nil, err
 	}
-	var schema, print string
-	_, err = pgx.ForEachRow(rows, []any{&schema, &print}, func() error {
-		prints[schema] = print
+	layouts := make(map[string]layout, len(schemas))
+	var schema string
+	var l layout
+	_, err = pgx.ForEachRow(rows, []any{&schema, &l.fingerprint, &l.text}, func() error {
+		layouts[schema] = l
 		return nil
 	})
-	return prints, err
+	return layouts, err
+}
+
+// drift says how a schema differs from what it ought to look like. It looks again, while
+// nobody migrates the schema: what was seen before may have been a migration half done.
+func (s *statusRun) drift(ctx context.Context, schema string) (diff []string, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		lock := fmt.Sprintf(`SELECT pg_catalog.pg_advisory_xact_lock_shared(%d)`, tenantLedger(schema).lockKey())
+		if _, err := tx.Exec(ctx, lock); err != nil {
+			return err
+		}
+		states, err := survey(ctx, tx, []string{schema})
+		if err != nil {
+			return err
+		}
+		layouts, err := readLayouts(ctx, tx, []string{schema}, true)
+		if err != nil {
+			return err
+		}
+		now := schemaFacts{ledgerState: states[schema], live: layouts[schema].fingerprint}
+		wanted := now.wanted(s.usual[now.digest])
+		if wanted == now.live {
+			return nil
+		}
+		text, ok, err := s.layoutOf(ctx, tx, wanted)
+		if !ok {
+			diff = []string{"the schema: not as it was, and what it was like is no longer known"}
+			return err
+		}
+		diff = layoutDiff(text, layouts[schema].text)
+		return nil
+	})
+	return diff, err
+}
+
+// layoutOf is the layout with that fingerprint: the one that was kept, or that of a schema
+// which has it; not ok when there is neither.
+func (s *statusRun) layoutOf(ctx context.Context, tx pgx.Tx, fingerprint string) (text string, ok bool, err error) {
+	sql := `SELECT layout FROM tenantwall.migration_layout WHERE fingerprint = $1`
+	err = tx.QueryRow(ctx, sql, pgx.QueryExecModeExec, fingerprint).Scan(&text)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return text, err == nil, err
+	}
+	i := slices.IndexFunc(s.facts, func(f schemaFacts) bool { return f.live == fingerprint })
+	if i < 0 {
+		return "", false, nil
+	}
+	layouts, err := readLayouts(ctx, tx, []string{s.facts[i].schema}, true)
+	l := layouts[s.facts[i].schema]
+	return l.text, l.fingerprint == fingerprint, err
 }
 
 // sameKind reports whether two fingerprints were made in the same way, so that they differ

@@ -138,7 +138,7 @@ func (a *application) run(ctx context.Context, m migration, last bool) error {
 	}
 	tag, err := a.tx.Exec(ctx, sqlReset+a.settings(path)+a.ledger.insert(m, took, a.xid))
 	if err != nil {
-		return scriptError(m, err)
+		return inFile(m.file, err)
 	}
 	if tag.RowsAffected() != 1 {
 		return inFile(m.file, ErrMigrationTransaction)
