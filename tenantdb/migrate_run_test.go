@@ -126,7 +126,7 @@ func TestTripsOfOneMigration(t *testing.T) {
 	report, err := migrateAll(t.Context(), pool, parsed(t, noteFiles), MigrateOptions{}, each([]target{one}))
 	require.NoError(t, err)
 	assert.Equal(t, 1, report.Count(OutcomeMigrated))
-	assert.Equal(t, 2+8, proxy.Stats().RoundTrips, "to look; BEGIN, lock, state, ledger, script, record, layout, COMMIT")
+	assert.Equal(t, 2+10, proxy.Stats().RoundTrips, "to look; BEGIN, lock, state, ledger, script, record, layout (prepared first), its fingerprint, COMMIT")
 }
 
 func TestProgressIsToldOneByOne(t *testing.T) {
