@@ -65,7 +65,7 @@ WITH db AS (
            END AS value, me.rolname, db.datname
       FROM me, db
 )
-SELECT 'login_is_superuser', rolname, CASE WHEN oid <> 10 THEN format('ALTER ROLE %I NOSUPERUSER;', rolname) ELSE '' END
+SELECT 'login_is_superuser', rolname::text, CASE WHEN oid <> 10 THEN format('ALTER ROLE %I NOSUPERUSER;', rolname) ELSE '' END
   FROM me WHERE rolsuper
 UNION ALL
 SELECT 'login_is_control', rolname, '' FROM me WHERE is_control AND NOT rolsuper

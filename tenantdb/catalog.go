@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -35,6 +36,9 @@ var _ tenant.Store = (*Catalog)(nil)
 //go:embed control/*.sql
 var controlFiles embed.FS
 
+// controlComponent is the component that the catalog's tables are.
+const controlComponent = "tenantdb"
+
 // OpenCatalog makes a Catalog of a pool whose user is the control role that [Setup] has
 // made, and brings the catalog's own tables up to date. An error says all that is missing
 // of roles and rights. The pool stays the caller's to close.
@@ -61,7 +65,11 @@ func openCatalog(ctx context.Context, pool *pgxpool.Pool, cfg CatalogConfig) (*C
 	if err := c.checkLogin(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.migrateControl(ctx); err != nil {
+	files, err := fs.Sub(controlFiles, "control")
+	if err != nil {
+		return nil, err
+	}
+	if err := MigrateControl(ctx, pool, controlComponent, files); err != nil {
 		return nil, err
 	}
 	return c, nil

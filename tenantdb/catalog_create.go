@@ -110,6 +110,8 @@ func (c *Catalog) reserve(ctx context.Context, n NewTenant) (_ tenant.Tenant, mi
 				continue // released between the two
 			}
 			return t, false, err
+		case isCode(err, codeDeadlock) && attempt < createAttempts:
+			continue
 		case !isSlugTaken(err):
 			return t, false, err
 		case attempt == createAttempts:

@@ -39,7 +39,7 @@ func (c *Catalog) provisionTx(ctx context.Context, tx pgx.Tx, id tenant.ID, seed
 	if err := c.makeSchema(ctx, tx, id); err != nil {
 		return reserved, err
 	}
-	if err := c.migrateNew(ctx, tx, SchemaName(id)); err != nil {
+	if _, err := c.migrations.apply(ctx, tx, SchemaName(id), applyOptions{lockTimeout: c.cfg.LockTimeout}); err != nil {
 		return reserved, err
 	}
 	t, err := scanTenant(tx.QueryRow(ctx, sqlActivate, id, c.now()))

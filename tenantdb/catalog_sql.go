@@ -31,7 +31,9 @@ const sqlLockTenant = sqlTenantByID + ` FOR NO KEY UPDATE`
 
 // sqlReserve makes a tenant that is being provisioned, with its slug and its event: all or,
 // when the id exists, nothing. It waits for a transaction that has inserted the same id or
-// slug, and fails with a unique violation of slug_pkey when the slug is claimed.
+// slug, and fails with a unique violation of slug_pkey when the slug is claimed. The event
+// is made of what was claimed, so that it comes last and nobody waits for its lock who is
+// waited for.
 const sqlReserve = `
 WITH made AS (
     INSERT INTO tenantwall.tenant AS t (id, slug, name, status, plan, version, created_at, updated_at)
@@ -40,8 +42,10 @@ WITH made AS (
     RETURNING ` + tenantColumns + `
 ), claimed AS (
     INSERT INTO tenantwall.slug (slug, tenant_id, claimed_at) SELECT slug, id, $5 FROM made
+    RETURNING tenant_id
 ), told AS (
-    INSERT INTO tenantwall.event (tenant_id, kind, version, data, at) SELECT id, $6, version, $7, $5 FROM made
+    INSERT INTO tenantwall.event (tenant_id, kind, version, data, at)
+    SELECT id, $6, version, $7, $5 FROM made JOIN claimed ON tenant_id = id
 )
 SELECT ` + tenantColumns + ` FROM made t`
 
@@ -62,13 +66,13 @@ WITH reserved AS (
      WHERE t.id = $1 AND t.status = 'provisioning'
        FOR UPDATE SKIP LOCKED
 ), unclaimed AS (
-    DELETE FROM tenantwall.slug s USING reserved r WHERE s.tenant_id = r.id
+    DELETE FROM tenantwall.slug s USING reserved r WHERE s.tenant_id = r.id RETURNING s.tenant_id
 ), gone AS (
-    DELETE FROM tenantwall.tenant t USING reserved r WHERE t.id = r.id
+    DELETE FROM tenantwall.tenant t USING unclaimed u WHERE t.id = u.tenant_id RETURNING t.*
 )
 INSERT INTO tenantwall.event (tenant_id, kind, version, data, at)
-SELECT id, $2, version, jsonb_build_object('before', jsonb_build_object('slug', slug, 'plan', plan, 'status', status)), $3
-  FROM reserved`
+SELECT id, $2, version, jsonb_build_object('before', jsonb_strip_nulls(jsonb_build_object('slug', slug, 'plan', nullif(plan, ''), 'status', status))), $3
+  FROM gone`
 
 // sqlActivate ends the provisioning of a tenant, whose row is locked.
 const sqlActivate = `

@@ -170,7 +170,6 @@ const (
 	codeDuplicateObject = "42710"
 	codeDuplicateSchema = "42P06"
 	codeInternalError   = "XX000"
-	codeDeadlock        = "40P01"
 
 	codeDependentObjects = "2BP01"
 	codeOutOfMemory      = "53200" // of locks, above all

@@ -2,7 +2,6 @@ package tenantdb_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -115,18 +114,24 @@ func TestSetupAgainChangesNothing(t *testing.T) {
 }
 
 // state is all that Setup may change.
-func (s *site) state() (state string) {
+func (s *site) state() (parts []string) {
 	s.t.Helper()
-	require.NoError(s.t, s.connect(s.url).QueryRow(s.t.Context(), `
-		SELECT jsonb_build_array(
-			(SELECT jsonb_agg(a ORDER BY a.rolname) FROM pg_authid a WHERE rolname = ANY ($1)),
-			(SELECT jsonb_agg(m ORDER BY m.roleid) FROM pg_auth_members m WHERE 'pg_authid'::regclass = 'pg_authid'::regclass),
-			(SELECT jsonb_agg(d ORDER BY d.setrole) FROM pg_db_role_setting d JOIN pg_roles r ON r.oid = d.setrole WHERE rolname = ANY ($1)),
-			(SELECT datacl::text FROM pg_database WHERE datname = current_database()),
-			(SELECT proacl::text FROM pg_proc WHERE oid = 'pg_catalog.set_config(text,text,boolean)'::regprocedure),
-			(SELECT jsonb_agg(jsonb_build_array(nspname, nspowner, nspacl::text) ORDER BY nspname) FROM pg_namespace WHERE nspname NOT LIKE 'pg_temp%'))::text`,
-		[]string{s.roles.Gateway, s.roles.Control}).Scan(&state))
-	return state
+	conn := s.connect(s.url)
+	for _, sql := range []string{
+		`SELECT a FROM pg_authid a WHERE rolname = ANY ($1) ORDER BY rolname`,
+		`SELECT m FROM pg_auth_members m JOIN pg_roles r ON r.oid IN (m.member, m.roleid) WHERE rolname = ANY ($1) ORDER BY m`,
+		`SELECT d FROM pg_db_role_setting d JOIN pg_roles r ON r.oid = d.setrole WHERE rolname = ANY ($1) ORDER BY d`,
+		`SELECT datacl FROM pg_database WHERE datname = current_database() AND $1 IS NOT NULL`,
+		`SELECT proacl FROM pg_proc WHERE oid = 'pg_catalog.set_config(text,text,boolean)'::regprocedure AND $1 IS NOT NULL`,
+		`SELECT (nspname, nspowner, nspacl) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp' AND $1 IS NOT NULL ORDER BY nspname`,
+	} {
+		rows, err := conn.Query(s.t.Context(), `SELECT x::text FROM (`+strings.Replace(sql, "$1", "$1::text[]", 1)+`) AS all_of (x)`, []string{s.roles.Gateway, s.roles.Control})
+		require.NoError(s.t, err)
+		part, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(s.t, err)
+		parts = append(parts, part...)
+	}
+	return parts
 }
 
 func TestSetupTwiceAtOnce(t *testing.T) {
@@ -272,5 +277,5 @@ func TestSetupEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := tenantdb.Setup(ctx, s.connect(s.url), s.roles)
-	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+	require.ErrorIs(t, err, context.Canceled)
 }
