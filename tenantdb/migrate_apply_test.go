@@ -329,7 +329,8 @@ func TestRow13_LockHoldsThroughATransactionPooler(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, bouncer.Close()) })
 	config := y.pool.Config().ConnConfig
-	pooled := bouncer.URL(config.User, config.Password, config.Database)
+	// This pooler may know no prepared statements; see Open for the mode.
+	pooled := bouncer.URL(config.User, config.Password, config.Database) + "&default_query_exec_mode=exec"
 
 	// Each of eight runs wants to apply both files, on connections that the pooler shares
 	// out anew for each transaction. All but one find nothing to do.

@@ -126,7 +126,7 @@ func TestTripsOfOneMigration(t *testing.T) {
 	report, err := migrateAll(t.Context(), pool, parsed(t, noteFiles), MigrateOptions{}, each([]target{one}))
 	require.NoError(t, err)
 	assert.Equal(t, 1, report.Count(OutcomeMigrated))
-	assert.Equal(t, 2+8, proxy.Stats().RoundTrips, "to look; BEGIN, lock, state, ledger, script, record, layout, COMMIT")
+	assert.Equal(t, 2+10, proxy.Stats().RoundTrips, "to look; BEGIN, lock, state, ledger, script, record, layout (prepared first), its fingerprint, COMMIT")
 }
 
 func TestProgressIsToldOneByOne(t *testing.T) {
@@ -253,6 +253,32 @@ func TestRunOnAPoolOfOne(t *testing.T) {
 	for _, status := range y.status(m, targets...) {
 		assert.Equal(t, MigrationFailed, status.State)
 	}
+}
+
+func TestConnectionThatRanScriptsIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, 1)
+	one := y.schemas(1)[0]
+	y.migrated(parsed(t, map[string]string{"1_x.sql": "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1; SELECT pg_advisory_lock(42)"}), one)
+	assert.Zero(t, value[int](y, one, `SELECT (SELECT count(*) FROM pg_cursors WHERE name = 'left_behind') + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())`))
+}
+
+func TestConnectionIsReplacedWhenItIsWornOut(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, 1)
+	conn := &migrationConn{pool: y.pool}
+	defer conn.release(t.Context())
+	first, err := conn.get(t.Context())
+	require.NoError(t, err)
+	same, err := conn.get(t.Context())
+	require.NoError(t, err)
+	assert.Same(t, first, same)
+
+	conn.ran, conn.used = true, maxUses
+	other, err := conn.get(t.Context())
+	require.NoError(t, err)
+	assert.NotEqual(t, first.PgConn().PID(), other.PgConn().PID())
+	assert.Equal(t, 1, conn.used)
 }
 
 func TestRunWithoutADatabase(t *testing.T) {
