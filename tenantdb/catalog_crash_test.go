@@ -231,4 +231,3 @@ func (s *site) crashed(n tenantdb.NewTenant) tenantdb.NewTenant {
 	require.Equal(s.t, "provisioning", s.left(n.ID).status)
 	return n
 }
-
