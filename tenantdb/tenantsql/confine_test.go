@@ -215,8 +215,9 @@ func TestRow15_WithoutATenantNothingIsSent(t *testing.T) {
 	a := w.tenant()
 	proxy := wire.NewProxy(t, w.url)
 	db := openOn(t, w.pool(1, proxy.URL))
-	suspended := a
+	suspended, other := a, w.tenant()
 	suspended.Status = tenant.StatusSuspended
+	proxy.Reset() // Open has looked at the roles
 	for _, c := range []struct {
 		name string
 		db   *sql.DB
@@ -228,7 +229,7 @@ func TestRow15_WithoutATenantNothingIsSent(t *testing.T) {
 		{"for the zero tenant", tenantsql.OpenFor(db, tenant.Tenant{}), t.Context(), tenant.ErrRequired},
 		{"for a suspended one", tenantsql.OpenFor(db, suspended), t.Context(), tenant.ErrSuspended},
 		{"for one that the context knows to be suspended", tenantsql.OpenFor(db, a), as(t, suspended), tenant.ErrSuspended},
-		{"for another than the context's", tenantsql.OpenFor(db, a), as(t, w.tenant()), tenantsql.ErrOtherTenant},
+		{"for another than the context's", tenantsql.OpenFor(db, a), as(t, other), tenantsql.ErrOtherTenant},
 	} {
 		closing(t, c.db)
 		_, err := c.db.ExecContext(c.ctx, `SELECT 1`)

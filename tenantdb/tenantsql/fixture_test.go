@@ -86,6 +86,7 @@ func (w *world) pool(size int32, through ...func(string) string) *pgxpool.Pool {
 	config, err := pgxpool.ParseConfig(s)
 	require.NoError(w.t, err)
 	config.MaxConns = size
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // it is a round trip on a slow machine
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	require.NoError(w.t, err)
 	w.t.Cleanup(pool.Close)
