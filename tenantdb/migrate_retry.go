@@ -35,10 +35,10 @@ func withRetries(ctx context.Context, most int, do func() error) (attempts int, 
 	}
 }
 
-// Codes of PostgreSQL's errors that are over when the other transaction is; a deadlock is
-// another.
+// Codes of PostgreSQL's errors that are over when the other transaction is.
 const (
 	codeSerializationFailure = "40001"
+	codeDeadlock             = "40P01"
 	codeLockNotAvailable     = "55P03"
 )
 

@@ -255,6 +255,32 @@ func TestRunOnAPoolOfOne(t *testing.T) {
 	}
 }
 
+func TestConnectionThatRanScriptsIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, 1)
+	one := y.schemas(1)[0]
+	y.migrated(parsed(t, map[string]string{"1_x.sql": "DECLARE left_behind CURSOR WITH HOLD FOR SELECT 1; SELECT pg_advisory_lock(42)"}), one)
+	assert.Zero(t, value[int](y, one, `SELECT (SELECT count(*) FROM pg_cursors WHERE name = 'left_behind') + (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())`))
+}
+
+func TestConnectionIsReplacedWhenItIsWornOut(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, 1)
+	conn := &migrationConn{pool: y.pool}
+	defer conn.release(t.Context())
+	first, err := conn.get(t.Context())
+	require.NoError(t, err)
+	same, err := conn.get(t.Context())
+	require.NoError(t, err)
+	assert.Same(t, first, same)
+
+	conn.ran, conn.used = true, maxUses
+	other, err := conn.get(t.Context())
+	require.NoError(t, err)
+	assert.NotEqual(t, first.PgConn().PID(), other.PgConn().PID())
+	assert.Equal(t, 1, conn.used)
+}
+
 func TestRunWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	y := newYard(t, 2)
