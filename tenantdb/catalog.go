@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -107,9 +106,6 @@ func (c *Catalog) Lookup(ctx context.Context, ref tenant.Ref) (tenant.Tenant, er
 
 // now is the time for what is stored, in the precision that it is stored with.
 func (c *Catalog) now() time.Time { return c.cfg.Now().UTC().Truncate(time.Microsecond) }
-
-// logger tells what an operator should know and no caller is told.
-func (c *Catalog) logger() *slog.Logger { return c.cfg.Logger }
 
 // scanTenant reads the columns of tenantColumns.
 func scanTenant(row pgx.Row) (tenant.Tenant, error) {

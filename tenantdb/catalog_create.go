@@ -171,7 +171,7 @@ func (c *Catalog) release(ctx context.Context, id tenant.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	if _, err := c.pool.Exec(ctx, sqlRelease, id, string(EventReleased), c.now()); err != nil {
-		c.logger().WarnContext(ctx, "tenantdb: the reservation of a tenant that could not be created stays until it expires",
+		c.cfg.Logger.WarnContext(ctx, "tenantdb: the reservation of a tenant that could not be created stays until it expires",
 			"tenant", id, "expires_in", c.cfg.ReservationPeriod, "error", err)
 	}
 }

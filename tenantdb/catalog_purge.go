@@ -141,7 +141,7 @@ func (c *Catalog) dropRoles(ctx context.Context, tx pgx.Tx, id tenant.ID) error 
 			return err
 		})
 		if isCode(err, codeDependentObjects) {
-			c.logger().WarnContext(ctx, "tenantdb: a role of a purged tenant stays, because something elsewhere depends on it", "role", role, "error", err)
+			c.cfg.Logger.WarnContext(ctx, "tenantdb: a role of a purged tenant stays, because something elsewhere depends on it", "role", role, "error", err)
 			continue
 		}
 		if err != nil {
