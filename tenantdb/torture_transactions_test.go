@@ -95,7 +95,8 @@ func (t *turn) savepoint(ctx context.Context, tx pgx.Tx, tokens *[]int64, depth 
 		*tokens = append(*tokens, inner...)
 		return nested.Commit(ctx)
 	case 1:
-		if _, err := nested.Exec(ctx, `SELECT 1 / 0`); t.refused(err, "22012") != nil {
+		_, err := nested.Exec(ctx, `SELECT 1 / 0`)
+		if err := t.refused(err, "22012"); err != nil {
 			return err
 		}
 	}

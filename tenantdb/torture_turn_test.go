@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -121,8 +122,7 @@ func recovered(run func() error) (err error) {
 
 // isLost reports whether an error comes from a killed process of the server's.
 func isLost(err error) bool {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(pgErr.Code, "57P") || strings.Contains(pgErr.Message, "server conn crashed") // PgBouncer's words
 	}
 	for _, cause := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
@@ -147,13 +147,8 @@ func (t *turn) refused(err error, codes ...string) error {
 		t.cross("%s was not refused with %v", t.mark, codes)
 		return nil
 	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		for _, code := range codes {
-			if pgErr.Code == code {
-				return nil
-			}
-		}
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains(codes, pgErr.Code) {
+		return nil
 	}
 	return err
 }
