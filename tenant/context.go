@@ -13,13 +13,30 @@ type (
 //
 // The status is not looked at; [Require] and tenantdb do so.
 func NewContext(ctx context.Context, t Tenant) context.Context {
-	return context.WithValue(ctx, tenantKey{}, t)
+	return &tenantContext{Context: ctx, tenant: t}
+}
+
+// tenantContext is what context.WithValue would make, in one allocation: this one is made
+// for every request.
+type tenantContext struct {
+	context.Context //nolint:containedctx // it is a context itself
+	tenant          Tenant
+}
+
+func (c *tenantContext) Value(key any) any {
+	if key == (tenantKey{}) {
+		return &c.tenant
+	}
+	return c.Context.Value(key)
 }
 
 // FromContext is the tenant that work in ctx is done for, and whether there is one.
 func FromContext(ctx context.Context) (Tenant, bool) {
-	t, ok := ctx.Value(tenantKey{}).(Tenant)
-	return t, ok && !t.ID.IsZero()
+	t, ok := ctx.Value(tenantKey{}).(*Tenant)
+	if !ok || t.ID.IsZero() {
+		return Tenant{}, false
+	}
+	return *t, true
 }
 
 // Require is the tenant that work in ctx is done for, if it may be: the error is

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"cmp"
+	"errors"
 	"time"
 )
 
@@ -64,13 +65,16 @@ type FieldError struct {
 
 // Errors by code, for [errors.Is] and to return as they are.
 var (
-	ErrRequired    = &Error{Code: CodeTenantRequired, Detail: "no tenant in the context: nothing named one, or the resolve middleware did not run"}
+	ErrRequired    = &Error{Code: CodeTenantRequired, Detail: "nothing names a tenant", Err: errNoTenant}
 	ErrNotFound    = &Error{Code: CodeTenantNotFound, Detail: "there is no such tenant"}
 	ErrGone        = &Error{Code: CodeTenantGone, Detail: "the tenant was deleted, or has another slug now"}
 	ErrSuspended   = &Error{Code: CodeTenantSuspended, Detail: "the tenant is suspended"}
 	ErrUnavailable = &Error{Code: CodeUnavailable, Detail: "the tenant is being set up; try again", RetryAfter: time.Second}
 	ErrSlugTaken   = &Error{Code: CodeSlugTaken, Detail: "the slug belongs to a tenant, or once did"}
 )
+
+// errNoTenant is for the log of whoever forgot the middleware, not for clients.
+var errNoTenant = errors.New("no tenant in the context: no source named one, or the resolve middleware did not run")
 
 // Error is the code, the detail, and the cause if there is one. It is for logs, not for
 // clients.
@@ -91,5 +95,5 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is reports whether target is an *Error with the same code.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
-	return ok && t.Code == e.Code
+	return ok && t != nil && t.Code == e.Code
 }

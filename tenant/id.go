@@ -50,7 +50,7 @@ func NewIDFrom(now time.Time, random io.Reader) (ID, error) {
 // The error is [ErrBadID].
 func ParseID(s string) (ID, error) {
 	var id ID
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+	if !hasIDForm(s) {
 		return ID{}, fmt.Errorf("%w: not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", ErrBadID)
 	}
 	for i := range len(s) {
@@ -70,6 +70,11 @@ func ParseID(s string) (ID, error) {
 		return ID{}, fmt.Errorf("%w: zero", ErrBadID)
 	}
 	return id, nil
+}
+
+// hasIDForm reports whether s has the length and the hyphens of an ID.
+func hasIDForm(s string) bool {
+	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 }
 
 // IsZero reports whether id is no tenant.

@@ -1,8 +1,8 @@
 package tenant
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 )
 
 // Ref names a tenant in one of the three ways that there are: by slug, by id, or by a
@@ -51,21 +51,22 @@ func ByDomain(domain string) Ref {
 	return Ref{kind: RefDomain, name: domain}
 }
 
-// ParseRef reads a slug or an id, as people and programs write them in one field. The
-// two can't be mistaken for each other, because an id begins with eight characters and a
-// hyphen of which a slug would have to be 36 long and follow the rule: text that is an id
-// is one, all else is held to the rule for slugs. The error is [ErrBadSlug] or [ErrBadID].
+// ParseRef reads a slug or an id, as people and programs write them in one field. No text
+// is both, for [ParseSlug] refuses that of an id. The error is [ErrBadSlug]; for text in the
+// form of an id it is [ErrBadID].
 func ParseRef(s string) (Ref, error) {
-	if len(s) == 36 && strings.Count(s, "-") == 4 {
-		if id, err := ParseID(s); err == nil {
+	var badID error
+	if hasIDForm(s) {
+		var id ID
+		if id, badID = ParseID(s); badID == nil {
 			return ByID(id), nil
 		}
 	}
-	slug, err := ParseSlug(s)
-	if err != nil {
-		return Ref{}, fmt.Errorf("neither a tenant's id nor its slug: %w", err)
+	slug, badSlug := ParseSlug(s)
+	if badSlug == nil {
+		return BySlug(slug), nil
 	}
-	return BySlug(slug), nil
+	return Ref{}, fmt.Errorf("neither a tenant's id nor its slug: %w", cmp.Or(badID, badSlug))
 }
 
 // IsZero reports whether r names no tenant.

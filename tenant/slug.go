@@ -35,8 +35,9 @@ var ErrBadSlug = errors.New("malformed tenant slug")
 func ReservedSlugs() []string { return slices.Clone(reserved[:]) }
 
 // ParseSlug checks s against the rule for slugs, with the names of alsoReserved in
-// addition to [ReservedSlugs]. The error is [ErrBadSlug]; [errors.Is] with [ErrReservedSlug] tells
-// the reserved names from the malformed ones.
+// addition to [ReservedSlugs]. Text that [ParseID] takes is reserved too, so that one text
+// never names a tenant by id and another by slug. The error is [ErrBadSlug]; [errors.Is]
+// with [ErrReservedSlug] tells the reserved names from the malformed ones.
 func ParseSlug(s string, alsoReserved ...string) (Slug, error) {
 	if len(s) < MinSlugLen || len(s) > MaxSlugLen {
 		return "", fmt.Errorf("%w: %d bytes long, not %d to %d", ErrBadSlug, len(s), MinSlugLen, MaxSlugLen)
@@ -57,6 +58,11 @@ func ParseSlug(s string, alsoReserved ...string) (Slug, error) {
 	}
 	if _, found := slices.BinarySearch(reserved[:], s); found || slices.Contains(alsoReserved, s) {
 		return "", ErrReservedSlug
+	}
+	if hasIDForm(s) {
+		if _, err := ParseID(s); err == nil {
+			return "", ErrReservedSlug // or one tenant's slug could be the text of another's id
+		}
 	}
 	return Slug(s), nil
 }

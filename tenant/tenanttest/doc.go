@@ -12,8 +12,11 @@
 //	func TestStore(t *testing.T) {
 //		catalog := open(t)
 //		tenanttest.RunStore(t, tenanttest.Harness{
-//			Store:  catalog,
-//			Create: catalog.Create,
+//			Store: catalog,
+//			Create: func(ctx context.Context, t tenant.Tenant) error {
+//				_, err := catalog.Create(ctx, tenantdb.NewTenant{ID: t.ID, Slug: t.Slug, Name: t.Name, Plan: t.Plan})
+//				return err
+//			},
 //			…
 //		})
 //	}
