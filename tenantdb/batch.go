@@ -3,6 +3,7 @@ package tenantdb
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,6 +20,7 @@ type batchResults struct {
 	lease   *pgxpool.Conn   // goes back at Close; nil within a transaction
 	tracer  pgx.BatchTracer // nil without one
 	traced  context.Context
+	asked   time.Time // when the tracer's next result was asked for
 	err     error
 	closed  bool
 }
@@ -129,6 +131,9 @@ func (br *batchResults) read() *batchRows {
 	}
 	q := &br.queries[br.next]
 	br.next++
+	if br.tracer != nil {
+		br.asked = time.Now()
+	}
 	reader, err := br.x.result(q)
 	if err != nil {
 		br.err = err
@@ -141,7 +146,7 @@ func (br *batchResults) read() *batchRows {
 
 func (br *batchResults) traceQuery(q *query, tag pgconn.CommandTag, err error) {
 	if br.tracer != nil {
-		br.tracer.TraceBatchQuery(br.traced, br.x.c.Conn, pgx.TraceBatchQueryData{SQL: q.sql, Args: q.args, CommandTag: tag, Err: err})
+		br.tracer.TraceBatchQuery(br.traced, br.x.c.Conn, pgx.TraceBatchQueryData{SQL: q.sql, Args: q.args, CommandTag: tag, Err: err, ReadStartTime: br.asked})
 	}
 }
 
@@ -154,8 +159,8 @@ func (br *batchResults) Close() error {
 	defer br.end() // a callback may panic
 	for br.err == nil && br.next < len(br.queries) {
 		if fn := br.batch.QueuedQueries[br.next].Fn; fn != nil {
-			if err := fn(br); err != nil && br.err == nil {
-				br.err = err
+			if err := fn(br); err != nil {
+				br.err = err // the callback's words for what it met, if it met an error
 			}
 		} else {
 			_, _ = br.Exec() // br has the error

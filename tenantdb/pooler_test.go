@@ -17,36 +17,38 @@ import (
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
 
-// pooled is a world behind a PgBouncer in transaction mode that has one connection to the
-// server, so that all its clients share it.
+// poolerURL starts a PgBouncer in transaction mode that has so many connections to the
+// server, and is the gateway's connection string through it.
+func (w *world) poolerURL(size int) string {
+	w.t.Helper()
+	bouncer, err := localserver.StartPgBouncer(context.Background(), localserver.PgBouncerConfig{Postgres: pgtest.Server(w.t), PoolSize: size})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { assert.NoError(w.t, bouncer.Close()) })
+	return bouncer.URL(w.gateway, gatewayPassword, w.owner.Config().Database)
+}
+
+// pooled is a world behind a pooler with one connection, which all its clients share.
 type pooled struct {
 	*world
-	bouncer *localserver.PgBouncer
+	url string // the gateway's
 }
 
 func newPooled(t *testing.T) *pooled {
 	t.Helper()
 	w := newWorld(t)
-	bouncer, err := localserver.StartPgBouncer(t.Context(), localserver.PgBouncerConfig{Postgres: pgtest.Server(t), PoolSize: 1})
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, bouncer.Close()) })
-	return &pooled{world: w, bouncer: bouncer}
+	return &pooled{world: w, url: w.poolerURL(1)}
 }
 
 // client is a process of its own: a pool of one connection to the pooler.
-func (p *pooled) client(mode pgx.QueryExecMode, through ...func(string) string) *tenantdb.DB {
+func (p *pooled) client(url string, mode pgx.QueryExecMode) *tenantdb.DB {
 	p.t.Helper()
-	url := p.bouncer.URL(p.gateway, gatewayPassword, p.owner.Config().Database)
-	for _, f := range through {
-		url = f(url)
-	}
 	return openOn(p.t, p.pool(url, 1, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }))
 }
 
 // plain is a client that knows nothing of tenants.
 func (p *pooled) plain() *pgx.Conn {
 	p.t.Helper()
-	config, err := pgx.ParseConfig(p.bouncer.URL(p.gateway, gatewayPassword, p.owner.Config().Database))
+	config, err := pgx.ParseConfig(p.url)
 	require.NoError(p.t, err)
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(p.t.Context(), config)
@@ -71,7 +73,7 @@ func TestRow2_TwoClientsThroughOneServerConnection(t *testing.T) {
 		t.Helper()
 		p := newPooled(t)
 		a, b := p.tenant(), p.tenant()
-		first, second := p.client(mode), p.client(mode)
+		first, second := p.client(p.url, mode), p.client(p.url, mode)
 		one, other := p.plain(), p.plain()
 		server := serverProcess(t, one)
 
@@ -163,7 +165,7 @@ func TestRow2_TheDefaultModeBehindAPoolerSaysWhatToSet(t *testing.T) {
 	t.Parallel()
 	p := newPooled(t)
 	a, b := p.tenant(), p.tenant()
-	first, second := p.client(pgx.QueryExecModeCacheStatement), p.client(pgx.QueryExecModeCacheStatement)
+	first, second := p.client(p.url, pgx.QueryExecModeCacheStatement), p.client(p.url, pgx.QueryExecModeCacheStatement)
 	told := 0
 	for range 4 {
 		for _, turn := range []struct {
@@ -188,8 +190,8 @@ func TestRow2_RoundTripsThroughAPooler(t *testing.T) {
 		t.Helper()
 		p := newPooled(t)
 		a := p.tenant()
-		proxy := wire.NewProxy(t, p.bouncer.URL(p.gateway, gatewayPassword, "any"))
-		db := p.client(mode, proxy.URL)
+		proxy := wire.NewProxy(t, p.url)
+		db := p.client(proxy.URL(p.url), mode)
 		ctx := as(t, a)
 		count := func(what string, want int, fn func() error) {
 			t.Helper()
@@ -233,7 +235,7 @@ func TestRow14b_WhatASessionLeavesBehindAPooler(t *testing.T) {
 		a, b := p.tenant(), p.tenant()
 		p.exec(fmt.Sprintf(`CREATE FUNCTION %[1]q.leave() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN EXECUTE 'SET ROLE %[2]q'; RETURN 1; END $f$`,
 			p.schema(a), p.schema(b)))
-		first, second := p.client(mode), p.client(mode)
+		first, second := p.client(p.url, mode), p.client(p.url, mode)
 		other := p.plain()
 		server := serverProcess(t, other)
 

@@ -13,14 +13,14 @@ const (
 	// (SET, LISTEN, PREPARE, DECLARE … WITH HOLD), or run code that does (DO, CALL). All
 	// that is not known to be plain is lasting.
 	lasting
-	// control statements begin or end a transaction or a savepoint.
+	// control statements begin or end a transaction or a savepoint, or set it aside.
 	control
 )
 
 // verbOf reads the first word of sql behind white space, comments and parentheses, as
 // PostgreSQL's lexer does (documentation, 4.1).
 func verbOf(sql string) verb {
-	word := firstWord(sql)
+	word, rest := cutWord(sql)
 	switch len(word) {
 	case 3, 4, 5, 6, 7, 8, 9:
 	default:
@@ -31,11 +31,17 @@ func verbOf(sql string) verb {
 		return plain
 	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE":
 		return control
+	case "PREPARE":
+		if next, _ := cutWord(rest); strings.EqualFold(next, "TRANSACTION") {
+			return control
+		}
 	}
 	return lasting
 }
 
-func firstWord(sql string) string {
+// cutWord is the first word of sql, empty when something else comes first, and what stands
+// behind it.
+func cutWord(sql string) (word, rest string) {
 	for sql != "" {
 		switch {
 		case strings.IndexByte(" \t\n\r\f\v(;", sql[0]) >= 0:
@@ -43,7 +49,7 @@ func firstWord(sql string) string {
 		case strings.HasPrefix(sql, "--"):
 			end := strings.IndexAny(sql, "\n\r")
 			if end < 0 {
-				return ""
+				return "", ""
 			}
 			sql = sql[end:]
 		case strings.HasPrefix(sql, "/*"):
@@ -53,10 +59,10 @@ func firstWord(sql string) string {
 			for end < len(sql) && (sql[end]|0x20 >= 'a' && sql[end]|0x20 <= 'z' || sql[end] == '_') {
 				end++
 			}
-			return sql[:end]
+			return sql[:end], sql[end:]
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // blockComment is the length of the comment that sql begins with. Comments nest; one that
