@@ -52,7 +52,7 @@ type room struct {
 var table = []room{
 	{"tenant", nil, nil},
 	{"tenant/problem", []string{"tenant"}, nil},
-	{"tenant/accesstoken", []string{"tenant", "tenant/problem"}, []string{jwt}},
+	{"tenant/accesstoken", []string{"tenant", "tenant/problem", "internal/lru"}, []string{jwt}},
 	{"tenant/tenanttest", []string{"tenant"}, nil},
 	{"tenantdb", []string{"tenant", "internal/lru"}, []string{pgx, syncx}},
 	{"tenantdb/tenantsql", []string{"tenant", "tenantdb"}, []string{pgx}},

@@ -1,0 +1,101 @@
+package accesstoken
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tenantwall/tenantwall/tenant"
+)
+
+// wire is the second part of a token.
+type wire struct {
+	jwt.RegisteredClaims
+	Tenant            string `json:"tid,omitempty"`  // absent for a token of no tenant
+	Role              string `json:"role,omitempty"` // in that tenant
+	MembershipVersion int64  `json:"mver,omitempty"` // of that membership
+	Email             string `json:"email,omitempty"`
+	EmailVerified     bool   `json:"email_verified,omitempty"`
+}
+
+// UnmarshalJSON reads an object in which no name occurs twice, and each has the spelling
+// that it must have. encoding/json alone would take the last of two, and "TID" for "tid",
+// where another reader of the same token takes the first, or none (RFC 7519, 4). Unknown
+// names are left aside.
+func (w *wire) UnmarshalJSON(text []byte) error {
+	fields := map[string]any{
+		"iss": &w.Issuer, "aud": &w.Audience, "sub": &w.Subject, "jti": &w.ID,
+		"iat": &w.IssuedAt, "nbf": &w.NotBefore, "exp": &w.ExpiresAt,
+		"tid": &w.Tenant, "role": &w.Role, "mver": &w.MembershipVersion,
+		"email": &w.Email, "email_verified": &w.EmailVerified,
+	}
+	reader := json.NewDecoder(bytes.NewReader(text))
+	if start, err := reader.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("the claims are no object")
+	}
+	seen := make(map[string]struct{}, len(fields))
+	for reader.More() {
+		name, err := reader.Token() // a string: the text is known to be JSON
+		if err != nil {
+			return fmt.Errorf("the claims: %w", err)
+		}
+		key := name.(string)
+		if _, twice := seen[key]; twice {
+			return errors.New("a claim occurs twice")
+		}
+		seen[key] = struct{}{}
+		field, known := fields[key]
+		if !known {
+			field = new(json.RawMessage)
+		}
+		if err := reader.Decode(field); err != nil {
+			return fmt.Errorf("a claim is of another type: %w", err)
+		}
+	}
+	return nil
+}
+
+// Validate is called by package jwt, which has looked at the issuer, the audience and the
+// times that are there. It looks at the rest. The error is ErrClaims.
+func (w *wire) Validate() error {
+	switch {
+	case w.Subject == "":
+		return fmt.Errorf("%w: no sub", ErrClaims)
+	case w.ID == "":
+		return fmt.Errorf("%w: no jti", ErrClaims)
+	case w.IssuedAt == nil:
+		return fmt.Errorf("%w: no iat", ErrClaims)
+	case w.ExpiresAt != nil && w.ExpiresAt.Sub(w.IssuedAt.Time) > MaxLifetime:
+		return fmt.Errorf("%w: exp is more than %v behind iat", ErrClaims, MaxLifetime)
+	case w.Tenant == "" && (w.Role != "" || w.MembershipVersion != 0):
+		return fmt.Errorf("%w: a role or mver without tid", ErrClaims)
+	case w.Tenant != "" && w.MembershipVersion < 1:
+		return fmt.Errorf("%w: tid without mver", ErrClaims)
+	}
+	return nil
+}
+
+// claims is what w means. The error is ErrClaims.
+func (w *wire) claims() (Claims, error) {
+	who := tenant.Principal{Kind: tenant.User, ID: w.Subject, Role: w.Role}
+	if w.EmailVerified {
+		who.Email = w.Email
+	}
+	if w.Tenant != "" {
+		id, err := tenant.ParseID(w.Tenant)
+		if err != nil {
+			return Claims{}, fmt.Errorf("%w: tid: %w", ErrClaims, err)
+		}
+		who.Tenant = id
+	}
+	return Claims{
+		Principal:         who,
+		MembershipVersion: w.MembershipVersion,
+		TokenID:           w.ID,
+		IssuedAt:          w.IssuedAt.UTC(),
+		ExpiresAt:         w.ExpiresAt.UTC(),
+	}, nil
+}
