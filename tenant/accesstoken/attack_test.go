@@ -180,8 +180,10 @@ func onTheClaims(tb testing.TB, w *world, good string) []attack {
 		{"role twice", added(`"role":"owner"`), accesstoken.ErrMalformed},
 		{"exp twice", added(fmt.Sprintf(`"exp":%d`, now+3000)), accesstoken.ErrMalformed},
 		{"an unknown claim twice", added(`"x":1,"x":2`), accesstoken.ErrMalformed},
-		{"TID in the place of tid", signed(strings.Replace(claims, `"tid"`, `"TID"`, 1)), accesstoken.ErrClaims},
-		{"EXP in the place of exp", signed(strings.Replace(claims, `"exp"`, `"EXP"`, 1)), accesstoken.ErrClaims},
+		{"TID in the place of tid", signed(strings.Replace(claims, `"tid"`, `"TID"`, 1)), accesstoken.ErrMalformed},
+		{"a TID besides the tid", added(`"TID":"` + beta + `"`), accesstoken.ErrMalformed},
+		{"a hundred claims more", added(manyClaims(100)), accesstoken.ErrMalformed},
+		{"EXP in the place of exp", signed(strings.Replace(claims, `"exp"`, `"EXP"`, 1)), accesstoken.ErrMalformed},
 		{"claims that are a list", signed("[]"), accesstoken.ErrMalformed},
 		{"claims that are null", signed("null"), accesstoken.ErrClaims},
 		{"claims that are nothing", signed(""), accesstoken.ErrMalformed},
@@ -190,6 +192,15 @@ func onTheClaims(tb testing.TB, w *world, good string) []attack {
 		{"claims of nested lists", signed(strings.Repeat("[", 3000) + strings.Repeat("]", 3000)), accesstoken.ErrMalformed},
 		{"sub of nested objects", one("sub", json.RawMessage(strings.Repeat(`{"a":`, 800)+"1"+strings.Repeat("}", 800))), accesstoken.ErrMalformed},
 	}
+}
+
+// manyClaims are members of a JSON object.
+func manyClaims(n int) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"x%d":%d`, i, i)
+	}
+	return strings.Join(members, ",")
 }
 
 // onTheForm are texts that are no token, or not quite.

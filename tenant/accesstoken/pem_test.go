@@ -41,13 +41,16 @@ func TestKeysAreReadFromThePEMThatTheyWrite(t *testing.T) {
 	}
 }
 
-// What "openssl genpkey -algorithm ed25519" and "openssl pkey -pubout" made.
-func TestKeysOfOpenSSLAreRead(t *testing.T) {
-	t.Parallel()
-	key, err := accesstoken.ParseKey([]byte(`-----BEGIN PRIVATE KEY-----
+// rfcKey is the key of RFC 8037, A.1.
+const rfcKey = `-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 -----END PRIVATE KEY-----
-`)) // the key of RFC 8037, A.1
+`
+
+// In the form in which "openssl genpkey -algorithm ed25519" and "openssl pkey -pubout" write it.
+func TestKeysOfOpenSSLAreRead(t *testing.T) {
+	t.Parallel()
+	key, err := accesstoken.ParseKey([]byte(rfcKey))
 	require.NoError(t, err)
 	assert.Equal(t, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", key.ID())
 	public, err := accesstoken.ParsePublicKey([]byte(`-----BEGIN PUBLIC KEY-----

@@ -1,9 +1,7 @@
 package accesstoken
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -21,41 +19,14 @@ type wire struct {
 	EmailVerified     bool   `json:"email_verified,omitempty"`
 }
 
-// UnmarshalJSON reads an object in which no name occurs twice, and each has the spelling
-// that it must have. encoding/json alone would take the last of two, and "TID" for "tid",
-// where another reader of the same token takes the first, or none (RFC 7519, 4). Unknown
-// names are left aside.
+// UnmarshalJSON reads an object whose names pass checkClaimNames. Unknown ones are left
+// aside.
 func (w *wire) UnmarshalJSON(text []byte) error {
-	fields := map[string]any{
-		"iss": &w.Issuer, "aud": &w.Audience, "sub": &w.Subject, "jti": &w.ID,
-		"iat": &w.IssuedAt, "nbf": &w.NotBefore, "exp": &w.ExpiresAt,
-		"tid": &w.Tenant, "role": &w.Role, "mver": &w.MembershipVersion,
-		"email": &w.Email, "email_verified": &w.EmailVerified,
+	if err := checkClaimNames(text); err != nil {
+		return err
 	}
-	reader := json.NewDecoder(bytes.NewReader(text))
-	if start, err := reader.Token(); err != nil || start != json.Delim('{') {
-		return errors.New("the claims are no object")
-	}
-	seen := make(map[string]struct{}, len(fields))
-	for reader.More() {
-		name, err := reader.Token() // a string: the text is known to be JSON
-		if err != nil {
-			return fmt.Errorf("the claims: %w", err)
-		}
-		key := name.(string)
-		if _, twice := seen[key]; twice {
-			return errors.New("a claim occurs twice")
-		}
-		seen[key] = struct{}{}
-		field, known := fields[key]
-		if !known {
-			field = new(json.RawMessage)
-		}
-		if err := reader.Decode(field); err != nil {
-			return fmt.Errorf("a claim is of another type: %w", err)
-		}
-	}
-	return nil
+	type plain wire // without this method
+	return json.Unmarshal(text, (*plain)(w))
 }
 
 // Validate is called by package jwt, which has looked at the issuer, the audience and the
