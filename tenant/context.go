@@ -19,8 +19,8 @@ func NewContext(ctx context.Context, t Tenant) context.Context {
 // tenantContext is what context.WithValue would make, in one allocation: this one is made
 // for every request.
 type tenantContext struct {
-	context.Context
-	tenant Tenant
+	context.Context //nolint:containedctx // it is a context itself
+	tenant          Tenant
 }
 
 func (c *tenantContext) Value(key any) any {

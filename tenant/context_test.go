@@ -2,6 +2,7 @@ package tenant_test
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,6 +29,20 @@ func TestContextCarriesItsTenant(t *testing.T) {
 	assert.Equal(t, beta, got, "the inner tenant replaces the outer one")
 	got, _ = tenant.FromContext(ctx)
 	assert.Equal(t, acme, got, "and leaves the outer context alone")
+}
+
+func TestContextWithATenantKeepsWhatTheOuterOneHas(t *testing.T) {
+	t.Parallel()
+	outer, cancel := context.WithCancelCause(tenant.NewRequestIDContext(t.Context(), "r1"))
+	inner, stop := context.WithCancel(tenant.NewContext(outer, active("acme")))
+	defer stop()
+	assert.Equal(t, "r1", tenant.RequestIDFromContext(inner))
+	assert.NoError(t, inner.Err())
+	cancel(io.EOF)
+	<-inner.Done()
+	assert.Equal(t, io.EOF, context.Cause(inner))
+	_, ok := tenant.FromContext(inner)
+	assert.True(t, ok)
 }
 
 func TestRow15_ContextWithoutTenantIsRefused(t *testing.T) {

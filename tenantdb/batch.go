@@ -151,6 +151,7 @@ func (br *batchResults) Close() error {
 	if br.closed {
 		return br.err
 	}
+	defer br.end() // a callback may panic
 	for br.err == nil && br.next < len(br.queries) {
 		if fn := br.batch.QueuedQueries[br.next].Fn; fn != nil {
 			if err := fn(br); err != nil && br.err == nil {
@@ -160,10 +161,20 @@ func (br *batchResults) Close() error {
 			_, _ = br.Exec() // br has the error
 		}
 	}
+	br.end()
+	return br.err
+}
+
+// end leaves what has not been read, ends the exchange, and gives the connection back.
+func (br *batchResults) end() {
+	if br.closed {
+		return
+	}
 	if br.current != nil {
 		br.current.Close()
 	}
 	br.closed = true
+	br.x.abandon(br.queries[br.next:])
 	if err := br.x.finish(); br.err == nil || errors.Is(err, ErrLeftTenant) {
 		br.err = err
 	}
@@ -172,7 +183,6 @@ func (br *batchResults) Close() error {
 		release(br.lease, br.lasting())
 		br.lease = nil
 	}
-	return br.err
 }
 
 func (br *batchResults) lasting() bool {

@@ -53,12 +53,10 @@ func (c *conn) keep(st *statement) {
 	}
 }
 
-// drop forgets a statement, which the next exchange deallocates.
+// drop forgets a statement, which the next exchange deallocates. It need not be there.
 func (c *conn) drop(key statementKey) {
-	if st, ok := c.prepared.Get(key); ok {
-		c.prepared.Delete(key)
-		c.evicted = append(c.evicted, st.Name)
-	}
+	c.prepared.Delete(key)
+	c.evicted = append(c.evicted, statementName(key))
 }
 
 // bindStatement confines the transaction in which it runs, and it alone, to a role and a

@@ -63,6 +63,13 @@ func Open(ctx context.Context, pool *pgxpool.Pool, opts ...Option) (*DB, error) 
 	if pool.Config().ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
 		return nil, ErrSimpleProtocol
 	}
+	findings, err := audit(ctx, pool, auditOptions{withoutRoles: !db.roles, unrevokedSetConfig: db.unrevoked})
+	if err != nil {
+		return nil, fmt.Errorf("tenantdb: open: %w", err)
+	}
+	for _, f := range findings {
+		db.log.WarnContext(ctx, "tenantdb: a finding of the audit that is accepted", "code", f.Code, "problem", f.Problem, "fix", f.Fix)
+	}
 	return db, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,6 +27,7 @@ type exchange struct {
 	bound    bool // the connection is in a transaction of this tenant's
 	pipeline *pgconn.Pipeline
 
+	described  bool // an exchange of its own has described statements for this one
 	closes     int  // names deallocated
 	bindParsed bool // the bind statement was prepared
 	checked    bool // the check follows the last statement
@@ -35,9 +37,12 @@ type exchange struct {
 // before [exchange.sync].
 func (x *exchange) open(ctx context.Context) {
 	x.pipeline = x.c.PgConn().StartPipeline(ctx)
-	x.closes, x.bindParsed, x.checked = len(x.c.evicted), false, false
-	for _, name := range x.c.evicted {
-		x.pipeline.SendDeallocate(name)
+	x.closes, x.bindParsed, x.checked = 0, false, false
+	if !x.described { // a name that made room for another one of this exchange is needed by it
+		x.closes = len(x.c.evicted)
+		for _, name := range x.c.evicted {
+			x.pipeline.SendDeallocate(name)
+		}
 	}
 	if x.bound {
 		return
@@ -64,7 +69,7 @@ func (x *exchange) sync() error {
 			return x.fail(err)
 		}
 	}
-	x.c.evicted = x.c.evicted[:0]
+	x.c.evicted = slices.Delete(x.c.evicted, 0, x.closes)
 	if x.bound {
 		return nil
 	}
@@ -132,10 +137,14 @@ func (x *exchange) describe(ctx context.Context, queries []query) error {
 		return nil
 	}
 	x.open(ctx)
-	seen := make(map[string]*query, len(unknown))
+	type form struct {
+		sql   string
+		named bool
+	}
+	seen := make(map[form]*query, len(unknown))
 	for _, q := range unknown {
-		if seen[q.sql] == nil {
-			seen[q.sql] = q
+		if f := (form{q.sql, q.named()}); seen[f] == nil {
+			seen[f] = q
 			x.pipeline.SendPrepare(q.statementName(x.tenant), q.sql, nil)
 		}
 	}
@@ -143,7 +152,7 @@ func (x *exchange) describe(ctx context.Context, queries []query) error {
 		return err
 	}
 	for _, q := range unknown {
-		if seen[q.sql] != q {
+		if seen[form{q.sql, q.named()}] != q {
 			continue
 		}
 		results, err := x.pipeline.GetResults()
@@ -157,8 +166,9 @@ func (x *exchange) describe(ctx context.Context, queries []query) error {
 		x.learn(q, sd)
 	}
 	for _, q := range unknown {
-		q.st = seen[q.sql].st
+		q.st = seen[form{q.sql, q.named()}].st
 	}
+	x.described = true
 	return x.pipeline.Close()
 }
 
@@ -252,22 +262,28 @@ func (x *exchange) explain(q *query, err error) error {
 func (x *exchange) forget(q *query) {
 	key := statementKey{tenant: x.tenant, sql: q.sql}
 	x.db.statements.forget(key)
-	x.c.drop(key)
+	if q.named() {
+		x.c.drop(key)
+	}
+}
+
+// abandon makes sure that no name is left on the connection by statements whose results
+// nobody will read: whether they were prepared is not known then.
+func (x *exchange) abandon(queries []query) {
+	for i := range queries {
+		if q := &queries[i]; q.parse {
+			x.c.drop(q.st.key)
+		}
+	}
 }
 
 // finish reads what is left and ends the implicit transaction. Its error is the first one
 // that was met; a deferred constraint, for one, is only looked at here.
 func (x *exchange) finish() error {
-	var left error
-	if x.checked {
-		if err := x.readAll(); isLeftTenant(err) {
-			x.db.left.Add(1)
-			left = ErrLeftTenant
-		}
-	}
 	err := x.pipeline.Close()
-	if left != nil {
-		return left
+	if x.checked && isLeftTenant(err) {
+		x.db.left.Add(1)
+		return ErrLeftTenant
 	}
 	return err
 }

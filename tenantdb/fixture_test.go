@@ -88,6 +88,7 @@ func (w *world) pool(url string, size int32, change ...func(*pgxpool.Config)) *p
 	config, err := pgxpool.ParseConfig(url)
 	require.NoError(w.t, err)
 	config.MaxConns = size
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // it is a round trip on a slow machine
 	for _, f := range change {
 		f(config)
 	}

@@ -127,8 +127,11 @@ func (s Session) ask(ctx context.Context, sql string, args []any, discard bool) 
 	err := s.onConn(ctx, func(lease *pgxpool.Conn) error {
 		x := exchange{db: s.db, c: connOf(lease.Conn()), tenant: s.tenant.ID}
 		r = ask(ctx, x, sql, args, discard)
-		if r.err == nil {
+		switch {
+		case r.err == nil:
 			r.lease = lease
+		case r.q.verb == lasting:
+			shut(lease) // an error does not take back all that it did before
 		}
 		return r.err
 	})
@@ -147,7 +150,7 @@ func (s Session) onConn(ctx context.Context, fn func(*pgxpool.Conn) error) error
 		if err != nil {
 			return err
 		}
-		err = fn(lease)
+		err = try(lease, fn)
 		if err == nil {
 			return nil
 		}
@@ -162,12 +165,40 @@ func (s Session) onConn(ctx context.Context, fn func(*pgxpool.Conn) error) error
 	}
 }
 
+// try calls fn with a connection, which is closed when fn panics, as an argument that
+// encodes itself can.
+func try(lease *pgxpool.Conn, fn func(*pgxpool.Conn) error) error {
+	panicked := true
+	defer func() {
+		if panicked {
+			release(lease, true)
+		}
+	}()
+	err := fn(lease)
+	panicked = false
+	return err
+}
+
 // release gives a connection back to its pool, or closes it.
-func release(lease *pgxpool.Conn, shut bool) {
-	if shut {
-		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
-		defer cancel()
-		_ = lease.Conn().Close(ctx) // the pool sees that it is closed; more can't be done
+func release(lease *pgxpool.Conn, closing bool) {
+	if closing {
+		shut(lease)
 	}
 	lease.Release()
+}
+
+// shut closes a connection, which its pool sees when it is released. Where statements are
+// not kept prepared there may be a pooler, for which the session outlives the connection:
+// then it is asked to discard what is left in the session, for as long as that is at hand.
+func shut(lease *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	c := lease.Conn()
+	if connOf(c).mode != pgx.QueryExecModeCacheStatement {
+		if c.PgConn().TxStatus() != 'I' {
+			_, _ = c.PgConn().Exec(ctx, "ROLLBACK").ReadAll()
+		}
+		_, _ = c.PgConn().Exec(ctx, "DISCARD ALL").ReadAll()
+	}
+	_ = c.Close(ctx) // more can't be done
 }

@@ -168,7 +168,7 @@ func TestStatementErrorsLeaveTheConnectionWhole(t *testing.T) {
 		name, sql, code string
 		args            []any
 	}{
-		{"syntax", `SELEC`, "42601", []any{1}},
+		{"syntax", `SELECT * FROM WHERE`, "42601", []any{1}},
 		{"missing table", `SELECT * FROM nowhere WHERE id = $1`, "42P01", []any{1}},
 		{"division", `SELECT 1 / (id - 1) FROM note WHERE id = $1`, "22012", []any{1}},
 		{"constraint", `INSERT INTO note (body) VALUES ($1)`, "23502", []any{nil}},

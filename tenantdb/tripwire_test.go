@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -157,5 +158,45 @@ func TestRow14b_WhatASessionLeavesBehindEndsWithItsConnection(t *testing.T) {
 		return err
 	}))
 	assert.NotEqual(t, before, backend(t, pool), "the bare connection was asked for")
+	assertClean(t, w, pool, db, a, b)
+}
+
+// What an error takes back is the transaction's work, not what a session keeps.
+func TestRow14b_WhatAFailedStatementLeavesBehindEndsWithItsConnectionToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.tenant(), w.tenant()
+	pool := w.pool(w.gatewayURL(), 1)
+	db := openOn(t, pool)
+	for _, sql := range []string{
+		`DO $$ BEGIN PERFORM pg_advisory_lock(7); RAISE 'stop'; END $$`,
+		`DO $$ BEGIN EXECUTE 'PREPARE mine AS SELECT 1'; RAISE 'stop'; END $$`,
+	} {
+		before := backend(t, pool)
+		_, err := db.Exec(as(t, a), sql)
+		assertCode(t, "P0001", err, sql)
+		assert.NotEqual(t, before, backend(t, pool), "%s: the connection is another", sql)
+
+		before = backend(t, pool)
+		batch := &pgx.Batch{}
+		batch.Queue(sql)
+		assertCode(t, "P0001", db.SendBatch(as(t, a), batch).Close(), sql)
+		assert.NotEqual(t, before, backend(t, pool), "%s in a batch: the connection is another", sql)
+	}
+	assertClean(t, w, pool, db, a, b)
+}
+
+func TestRow14b_ABatchThatLeavesIsToldWhateverTheCallerReadsOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.tenant(), w.tenant()
+	pool := w.pool(w.gatewayURL(), 1)
+	db := openOn(t, pool)
+	batch := &pgx.Batch{}
+	batch.Queue(`INSERT INTO note (body) VALUES ('lost')`).Exec(func(pgconn.CommandTag) error { return errRefused })
+	batch.Queue(`SELECT body FROM note`)
+	batch.Queue(fmt.Sprintf(`SET ROLE %q`, w.schema(b)))
+	require.ErrorIs(t, db.SendBatch(as(t, a), batch).Close(), tenantdb.ErrLeftTenant)
+	assert.Equal(t, tenantdb.Stats{Left: 1}, db.Stats())
 	assertClean(t, w, pool, db, a, b)
 }

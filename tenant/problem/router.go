@@ -12,8 +12,12 @@ import (
 //
 // It asks mux for the pattern first. Where there is one, the request goes to mux with w as
 // it came, so the handler's own answers stay as they are, whatever their status, and
-// nothing is held back, wrapped or flushed late. Redirects to a cleaned path, and from
-// /tree to /tree/, stay as well.
+// nothing is held back, wrapped or flushed late.
+//
+// The redirects of mux, to a cleaned path and from /tree to /tree/, stay as well, but lead
+// back to where the client was: a middleware may have taken a prefix off the path, such as
+// /t/acme-corp, and mux would lead the client out of it, to the same address of whichever
+// tenant its credential names.
 //
 // A mux inside the pattern of another one has a Router of its own. A mux with the pattern
 // "/" knows every address and every method: leave that pattern out, or answer in its
@@ -26,20 +30,23 @@ func Router(mux *http.ServeMux) http.Handler {
 			return
 		}
 		own, pattern := mux.Handler(r)
-		if pattern != "" {
+		prefix := takenOff(r)
+		if pattern != "" && (prefix == "" || !redirects(r.URL.EscapedPath(), pattern)) {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		answer := unsent{header: make(http.Header)}
 		own.ServeHTTP(&answer, r)
-		switch answer.status {
-		case http.StatusNotFound:
+		switch {
+		case answer.status == http.StatusNotFound:
 			NotFound(w, r)
-		case http.StatusMethodNotAllowed:
+		case answer.status == http.StatusMethodNotAllowed:
 			w.Header()["Allow"] = answer.header["Allow"]
 			MethodNotAllowed(w, r)
-		default: // a redirect
+		case prefix == "":
 			mux.ServeHTTP(w, r)
+		default:
+			http.Redirect(w, r, prefix+answer.header.Get("Location"), answer.status) //nolint:gosec // takenOff sees to it that this is a path
 		}
 	})
 }

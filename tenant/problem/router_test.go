@@ -1,9 +1,12 @@
 package problem_test
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -124,4 +127,97 @@ func TestRouterOfARouterInsideAnother(t *testing.T) {
 		assert.Equal(t, want, d.Code)
 		assert.Equal(t, target, d.Instance)
 	}
+}
+
+// TestRow18_RedirectOfTheMuxKeepsTheTenantInThePath compares the redirects of a mux behind a
+// prefix with those that it makes without one.
+func TestRow18_RedirectOfTheMuxKeepsTheTenantInThePath(t *testing.T) {
+	t.Parallel()
+	mux := routes()
+	mux.HandleFunc("GET /v1/exact/{$}", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /v1/deep/{id}/{rest...}", func(http.ResponseWriter, *http.Request) {})
+	bare := problem.Router(mux)
+	behind := http.StripPrefix("/t/acme", bare)
+	for _, target := range []string{
+		"/v1//notes", "/v1//notes?limit=1&q=%2F", "/v1/./notes", "/v2/../v1/notes", "/v1/notes//", "//v1/notes", "//evil.example/v1", "/v2//nothing", "/..//v1",
+		"/v1/tree", "/v1/tree?q", "/v1/exact", "/v1/deep/7", "/v1/a%2Fb//c",
+	} {
+		plain, got := httptest.NewRecorder(), httptest.NewRecorder()
+		bare.ServeHTTP(plain, httptest.NewRequest(http.MethodGet, target, nil))
+		require.Equal(t, http.StatusTemporaryRedirect, plain.Code, target)
+		behind.ServeHTTP(got, httptest.NewRequest(http.MethodGet, "/t/acme"+target, nil))
+		assert.Equal(t, plain.Code, got.Code, target)
+		assert.Equal(t, "/t/acme"+plain.Header().Get("Location"), got.Header().Get("Location"), target)
+	}
+}
+
+func TestRouterBehindAPrefixLeavesHandlersAlone(t *testing.T) {
+	t.Parallel()
+	behind := http.StripPrefix("/t/acme", problem.Router(routes()))
+	for target, want := range map[string]int{
+		"/t/acme/v1/notes": http.StatusOK, "/t/acme/v1/tree/": http.StatusOK, "/t/acme/v1/tree/a/b": http.StatusOK, "/t/acme/v1/notes/7": http.StatusNotFound,
+	} {
+		w := httptest.NewRecorder()
+		behind.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		assert.Equal(t, want, w.Code, target)
+		assert.Contains(t, w.Body.String(), "said by a handler", target)
+	}
+	w := httptest.NewRecorder()
+	behind.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/t/acme/v1/old", nil))
+	assert.Equal(t, "/v1/notes", w.Header().Get("Location"), "a redirect that a handler wrote")
+}
+
+func TestRedirectOfTheMuxLeadsToNoOtherHost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, asked, inside, want string }{
+		{"the whole path", "/v1//notes", "/v1//notes", "/v1/notes"},
+		{"a path of another form", "/somewhere/else", "/v1//notes", "/v1/notes"},
+		{"no path", "", "/v1//notes", "/v1/notes"},
+		{"a prefix that is a host's", "//evil.example/v1//notes", "/v1//notes", "/v1/notes"},
+		{"a slash taken off", "//evil.example//x", "/evil.example//x", "/evil.example/x"},
+		{"the first slash taken off", "/evil.example//x", "evil.example//x", "/evil.example/x"},
+		{"a prefix with a slash at its end", "/t/acme/v1//notes", "v1//notes", "/t/acme/v1/notes"},
+		{"everything taken off", "/t/acme", "", "/t/acme/"},
+		{"a path like its own prefix", "/v1/tree/v1/tree", "/v1/tree", "/v1/tree/v1/tree/"},
+		{"a target with a host", "http://acme.example/t/acme/v1//notes", "/v1//notes", "/t/acme/v1/notes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RequestURI, r.URL.Path = test.asked, test.inside
+			w := httptest.NewRecorder()
+			problem.Router(routes()).ServeHTTP(w, r)
+			assert.Equal(t, test.want, w.Header().Get("Location"))
+		})
+	}
+}
+
+// FuzzRouter holds that behind a prefix the mux's answers are those without one, and that no
+// redirect leaves the prefix.
+func FuzzRouter(f *testing.F) {
+	for _, target := range []string{"/v1/notes", "/v1//notes", "/v1/tree", "//evil.example/..", "/v1/a%2Fb//c", "/%2e%2e//x", "/v1/tree/v1/tree", "/?"} {
+		f.Add("GET", target)
+		f.Add("CONNECT", target)
+	}
+	bare := problem.Router(routes())
+	behind := http.StripPrefix("/t/acme", bare)
+	f.Fuzz(func(t *testing.T, method, target string) {
+		if _, err := url.ParseRequestURI(target); err != nil || target[0] != '/' {
+			t.Skip("no path that a server reads")
+		}
+		request := func(target string) *http.Request {
+			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: acme.example\r\n\r\n")))
+			if err != nil {
+				t.Skip("no request that a server reads")
+			}
+			return r
+		}
+		plain, got := httptest.NewRecorder(), httptest.NewRecorder()
+		bare.ServeHTTP(plain, request(target))
+		behind.ServeHTTP(got, request("/t/acme"+target))
+		require.Equal(t, plain.Code, got.Code)
+		if location := plain.Header().Get("Location"); location != "" && location != "/v1/notes" { // not the handler's
+			require.Equal(t, "/t/acme"+location, got.Header().Get("Location"))
+		}
+	})
 }

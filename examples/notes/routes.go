@@ -1,0 +1,65 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/tenantwall/tenantwall/invite"
+)
+
+// route is one thing that the service can be asked for.
+type route struct {
+	method, path string
+	handler      http.Handler
+
+	// inTenant routes may be for a tenant, and are below its path prefix as well.
+	inTenant bool
+}
+
+// pattern is the route for [http.ServeMux], below a prefix.
+func (r route) pattern(prefix string) string { return r.method + " " + prefix + r.path }
+
+// routes are all that the service answers; what is for some modes alone is left out in
+// the others.
+func (s *server) routes() []route {
+	routes := []route{
+		{method: "GET", path: "/{$}", handler: handler(s.page)},
+		{method: "GET", path: "/healthz", handler: handler(s.healthz)},
+		{method: "GET", path: "/readyz", handler: handler(s.readyz)},
+		{method: "GET", path: "/openapi.json", handler: handler(s.openAPI)},
+
+		{method: "POST", path: "/v1/tenants", handler: s.signedIn(handler(s.createTenant))},
+		{method: "GET", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.getTenant))},
+		{method: "PATCH", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.updateTenant))},
+		{method: "DELETE", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.deleteTenant))},
+	}
+	if s.demo {
+		routes = append(routes, route{method: "POST", path: "/v1/login", handler: handler(s.login)})
+	}
+	if s.operatorToken != "" {
+		routes = append(routes, s.operatorRoutes()...)
+	}
+	return append(routes, s.tenantRoutes()...)
+}
+
+func (s *server) tenantRoutes() []route {
+	in := func(method, path string, h http.Handler) route {
+		return route{method: method, path: path, handler: h, inTenant: true}
+	}
+	return []route{
+		in("GET", "/v1/me", s.perhapsInTenant(s.me)),
+		in("GET", "/v1/notes", s.inTenant(invite.RoleViewer, s.listNotes)),
+		in("POST", "/v1/notes", s.inTenant(invite.RoleMember, s.createNote)),
+		in("GET", "/v1/notes/{id}", s.inTenant(invite.RoleViewer, s.getNote)),
+		in("PATCH", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.updateNote)),
+		in("DELETE", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.deleteNote)),
+		in("GET", "/v1/members", s.inTenant(invite.RoleViewer, s.listMembers)),
+	}
+}
+
+func (s *server) operatorRoutes() []route {
+	return []route{
+		{method: "POST", path: "/admin/tenants/{slug}/suspend", handler: s.operatorOnly(s.suspendTenant)},
+		{method: "POST", path: "/admin/tenants/{slug}/resume", handler: s.operatorOnly(s.resumeTenant)},
+		{method: "PUT", path: "/admin/tenants/{slug}/plan", handler: s.operatorOnly(s.setPlan)},
+	}
+}
