@@ -54,7 +54,7 @@ var table = []room{
 	{"internal/lru", nil, nil},
 	{"tenant", nil, nil},
 	{"tenant/problem", []string{"tenant"}, nil},
-	{"tenant/accesstoken", []string{"tenant", "tenant/problem"}, []string{jwt}},
+	{"tenant/accesstoken", []string{"tenant", "tenant/problem", "internal/lru"}, []string{jwt}},
 	{"tenant/tenanttest", []string{"tenant"}, nil},
 	{"tenantdb", []string{"internal/lru", "tenant"}, []string{pgx, syncx}},
 	{"tenantdb/tenantsql", []string{"tenant", "tenantdb"}, []string{pgx}},
