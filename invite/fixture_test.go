@@ -164,7 +164,7 @@ func (o *outbox) last(t testing.TB, to string) invite.Mail {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := len(o.mails) - 1; i >= 0; i-- {
-		if o.mails[i].To == to {
+		if strings.EqualFold(o.mails[i].To, to) {
 			return o.mails[i]
 		}
 	}
