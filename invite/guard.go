@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenant/problem"
@@ -33,6 +34,7 @@ type Memberships interface {
 //   - tenant_mismatch when the credential was made for another tenant,
 //   - forbidden for a principal that is no user: what a key may do, its scopes say,
 //   - not_a_member,
+//   - unavailable when the membership can't be looked up,
 //   - forbidden when the role is too small.
 //
 // The handler finds the member by [FromContext], and its role and tenant also in the
@@ -112,7 +114,7 @@ func (g *Guard) require(next http.Handler, refuse func(Role) *tenant.Error) http
 
 // Enter is what the middlewares do, for programs that have no use for one: it finds the
 // member who acts in ctx, and returns a context that has it. The errors are those that
-// [Guard] lists, and those of its [Memberships].
+// [Guard] lists.
 func (g *Guard) Enter(ctx context.Context) (context.Context, Member, error) {
 	t, err := tenant.Require(ctx)
 	if err != nil {
@@ -129,10 +131,23 @@ func (g *Guard) Enter(ctx context.Context) (context.Context, Member, error) {
 	}
 	m, err := g.memberships.Get(ctx, t.ID, p.ID)
 	if err != nil {
-		return nil, Member{}, err
+		return nil, Member{}, orUnavailable(err)
 	}
 	p.Tenant, p.Role = t.ID, string(m.Role)
 	return NewContext(tenant.NewPrincipalContext(ctx, p), m), m, nil
+}
+
+// orUnavailable is what a client is told when nobody knows whether the user is a member.
+func orUnavailable(err error) error {
+	if _, told := errors.AsType[*tenant.Error](err); told {
+		return err
+	}
+	return &tenant.Error{
+		Code:       tenant.CodeUnavailable,
+		Detail:     "the membership can't be looked up at the moment; try again",
+		RetryAfter: time.Second,
+		Err:        err,
+	}
 }
 
 var (
