@@ -61,7 +61,7 @@ func (m *Members) Preview(ctx context.Context, secret Secret) (Preview, error) {
 // without an id.
 func (m *Members) Accept(ctx context.Context, secret Secret, who User) (Membership, error) {
 	if err := checkUserID(who.ID); err != nil {
-		return Membership{}, invalid("user_id", err)
+		return Membership{}, err
 	}
 	found, _, err := m.bySecret(ctx, secret)
 	if err != nil {
@@ -163,13 +163,14 @@ func (m *Members) Decline(ctx context.Context, secret Secret) error {
 		if err != nil {
 			return err
 		}
-		switch inv.at(c.now).Status {
-		case StatusDeclined:
+		status := inv.at(c.now).Status
+		if status == StatusDeclined {
 			return nil
-		case StatusPending:
-			return c.close(ctx, inv, StatusDeclined, EventDeclined, Actor{})
 		}
-		return ErrInviteExpired
+		if status != StatusPending {
+			return ErrInviteExpired
+		}
+		return c.close(ctx, inv, StatusDeclined, EventDeclined, Actor{})
 	})
 }
 

@@ -120,11 +120,11 @@ func (cfg Config) complete() (Config, error) {
 		case *d.value == 0:
 			*d.value = d.standard
 		case *d.value < d.least || *d.value > d.most:
-			problems = append(problems, fmt.Errorf("Config.%s is %s, and must be from %s to %s", d.name, *d.value, d.least, d.most))
+			problems = append(problems, fmt.Errorf("the setting %s is %s, and must be from %s to %s", d.name, *d.value, d.least, d.most))
 		}
 	}
 	if err := checkLink(cfg.Link); err != nil {
-		problems = append(problems, fmt.Errorf("Config.Link: %w", err))
+		problems = append(problems, fmt.Errorf("the setting Link: %w", err))
 	}
 	if cfg.Roles == nil {
 		cfg.Roles = DefaultRoles()

@@ -20,16 +20,16 @@ func TestOpenRefusesSettingsThatCantBe(t *testing.T) {
 	t.Parallel()
 	unused := new(pgxpool.Pool) // the configuration is checked before
 	for want, cfg := range map[string]invite.Config{
-		"Config.Expiry is 1s":           {Expiry: time.Second},
-		"Config.Expiry is -1":           {Expiry: -time.Hour},
-		"Config.Expiry is 2400h0m0s":    {Expiry: 100 * 24 * time.Hour},
-		"Config.SendTimeout is 2m0s":    {SendTimeout: 2 * time.Minute},
-		"Config.LockTimeout is 1ns":     {LockTimeout: 1},
-		"CacheConfig.TTL is 3s":         {Cache: invite.CacheConfig{TTL: 3 * time.Second}},
-		"CacheConfig.Size is -1":        {Cache: invite.CacheConfig{Size: -1}},
-		"Config.Link: it is no URL":     {Link: "https://app.example.com/%zz"},
-		"Config.Link: it is to be":      {Link: "/join"},
-		"Config.Link: the secret needs": {Link: "http://app.example.com/join"},
+		"setting Expiry is 1s":           {Expiry: time.Second},
+		"setting Expiry is -1":           {Expiry: -time.Hour},
+		"setting Expiry is 2400h0m0s":    {Expiry: 100 * 24 * time.Hour},
+		"setting SendTimeout is 2m0s":    {SendTimeout: 2 * time.Minute},
+		"setting LockTimeout is 1ns":     {LockTimeout: 1},
+		"CacheConfig.TTL is 3s":          {Cache: invite.CacheConfig{TTL: 3 * time.Second}},
+		"CacheConfig.Size is -1":         {Cache: invite.CacheConfig{Size: -1}},
+		"setting Link: it is no URL":     {Link: "https://app.example.com/%zz"},
+		"setting Link: it is to be":      {Link: "/join"},
+		"setting Link: the secret needs": {Link: "http://app.example.com/join"},
 	} {
 		_, err := invite.Open(t.Context(), unused, cfg)
 		require.ErrorContains(t, err, want)
@@ -39,6 +39,6 @@ func TestOpenRefusesSettingsThatCantBe(t *testing.T) {
 		"https:app.example.com", "javascript:alert(1)", "https://", "ftp://app.example.com/", "http://localhost.evil.example/",
 	} {
 		_, err := invite.Open(t.Context(), unused, invite.Config{Link: link})
-		require.ErrorContains(t, err, "Config.Link", link)
+		require.ErrorContains(t, err, "setting Link", link)
 	}
 }

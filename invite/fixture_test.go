@@ -2,6 +2,7 @@ package invite_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,9 +164,9 @@ func (o *outbox) last(t testing.TB, to string) invite.Mail {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i := len(o.mails) - 1; i >= 0; i-- {
-		if strings.EqualFold(o.mails[i].To, to) {
-			return o.mails[i]
+	for _, mail := range slices.Backward(o.mails) {
+		if strings.EqualFold(mail.To, to) {
+			return mail
 		}
 	}
 	t.Fatalf("no mail to %s", to)

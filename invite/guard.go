@@ -133,8 +133,11 @@ func (g *Guard) Enter(ctx context.Context) (context.Context, Member, error) {
 	if err != nil {
 		return nil, Member{}, orUnavailable(err)
 	}
-	p.Tenant, p.Role = t.ID, string(m.Role)
-	return NewContext(tenant.NewPrincipalContext(ctx, p), m), m, nil
+	if p.Tenant != t.ID || p.Role != string(m.Role) {
+		p.Tenant, p.Role = t.ID, string(m.Role)
+		ctx = tenant.NewPrincipalContext(ctx, p)
+	}
+	return NewContext(ctx, m), m, nil
 }
 
 // orUnavailable is what a client is told when nobody knows whether the user is a member.

@@ -36,12 +36,16 @@ type Membership struct {
 	Version int64 // of the Member
 }
 
-// checkUserID says what is wrong with the id of a user.
+// checkUserID refuses what no user's id can be.
 func checkUserID(id string) error {
-	if id == "" || len(id) > MaxUserIDLen || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
-		return fmt.Errorf("a user's id is UTF-8 without zeros, of 1 to %d bytes", MaxUserIDLen)
+	if isUserID(id) {
+		return nil
 	}
-	return nil
+	return invalid("user_id", fmt.Errorf("a user's id is UTF-8 without zeros, of 1 to %d bytes", MaxUserIDLen))
+}
+
+func isUserID(id string) bool {
+	return id != "" && len(id) <= MaxUserIDLen && utf8.ValidString(id) && !strings.ContainsRune(id, 0)
 }
 
 // querier is a pool or a transaction.
@@ -53,7 +57,7 @@ type querier interface {
 // readMember is a member as the database has it. The error is [pgx.ErrNoRows] when there
 // is none, also for an id that no user can have.
 func readMember(ctx context.Context, q querier, in tenant.ID, userID string) (Member, error) {
-	if checkUserID(userID) != nil {
+	if !isUserID(userID) {
 		return Member{}, pgx.ErrNoRows
 	}
 	m, err := scanMember(q.QueryRow(ctx, sqlMember, in, userID))

@@ -85,7 +85,7 @@ func (m *Members) OfTenant(ctx context.Context, in tenant.ID) iter.Seq2[Member, 
 // OfUser lists the tenants that a user belongs to, deleted ones left out, in the order of
 // their slugs, the first [MaxListed] of them.
 func (m *Members) OfUser(ctx context.Context, userID string) ([]Membership, error) {
-	if checkUserID(userID) != nil {
+	if !isUserID(userID) {
 		return nil, nil
 	}
 	rows, _ := m.pool.Query(ctx, sqlTenants, userID, MaxListed) // CollectRows tells the error

@@ -31,7 +31,7 @@ func (m *Members) Add(ctx context.Context, tx pgx.Tx, who Member) error {
 
 func (m *Members) add(ctx context.Context, tx pgx.Tx, who Member) error {
 	if err := checkUserID(who.UserID); err != nil {
-		return invalid("user_id", err)
+		return err
 	}
 	email, err := CanonicalEmail(who.Email)
 	if err != nil {

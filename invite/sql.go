@@ -21,10 +21,6 @@ SELECT ` + tenantColumns + `, current_setting('transaction_isolation')
 const sqlMember = `
 SELECT ` + memberColumns + ` FROM tenantwall.membership m WHERE m.tenant_id = $1 AND m.user_id = $2`
 
-// sqlVersion is 0 for a user who is no member.
-const sqlVersion = `
-SELECT coalesce((SELECT version FROM tenantwall.membership WHERE tenant_id = $1 AND user_id = $2), 0)`
-
 // sqlMembers is a page of at most $4 members of $1, behind the one who joined at $2 with
 // the id $3. It sorts those that are left for each page.
 const sqlMembers = `
