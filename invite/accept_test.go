@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -178,4 +179,48 @@ func TestAMemberAcceptsNoSecondInvitation(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, invite.StatusPending, got.Status)
 	assert.Equal(t, []string{"ada owner"}, s.roles(t, acme))
+}
+
+// The invitation is renewed after it was found by its old secret, and before the tenant is
+// held.
+func TestRow28_ASecretThatIsRenewedMeanwhileIsDead(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	acme := s.create(t, "acme-corp", "ada")
+	inv, secret := s.invited(t, acme, "ada", "cleo@acme.example", invite.RoleMember)
+	holder, err := s.control.Begin(t.Context())
+	require.NoError(t, err)
+	defer holder.Rollback(t.Context())
+	_, err = holder.Exec(t.Context(), `SELECT FROM tenantwall.tenant WHERE id = $1 FOR NO KEY UPDATE`, acme.ID)
+	require.NoError(t, err)
+	accepted := make(chan error)
+	go func() {
+		_, err := s.members.Accept(t.Context(), secret, userOf("cleo"))
+		accepted <- err
+	}()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := s.control.QueryRow(t.Context(), `
+			SELECT EXISTS (SELECT FROM pg_stat_activity
+			                WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE OF t%')`).Scan(&waits)
+		return err == nil && waits
+	}, time.Minute, 5*time.Millisecond)
+	_, err = holder.Exec(t.Context(), `UPDATE tenantwall.invitation SET secret_hash = sha256('another') WHERE id = $1`, inv.ID)
+	require.NoError(t, err)
+	require.NoError(t, holder.Commit(t.Context()))
+	require.ErrorIs(t, <-accepted, invite.ErrInviteExpired)
+	assert.Equal(t, []string{"ada owner"}, s.roles(t, acme))
+}
+
+func TestAChangeWaitsForALockNoLongerThanItMay(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	acme := s.create(t, "acme-corp", "ada")
+	holder, err := s.control.Begin(t.Context())
+	require.NoError(t, err)
+	defer holder.Rollback(t.Context())
+	_, err = holder.Exec(t.Context(), `SELECT FROM tenantwall.tenant WHERE id = $1 FOR NO KEY UPDATE`, acme.ID)
+	require.NoError(t, err)
+	hasty := s.open(t, func(cfg *invite.Config) { cfg.LockTimeout = 10 * time.Millisecond })
+	require.ErrorContains(t, hasty.Leave(t.Context(), acme.ID, "ada"), "lock timeout")
 }
