@@ -61,7 +61,7 @@ var table = []room{
 	{"tenantdb/isolationtest", []string{"tenant", "tenantdb"}, []string{pgx}},
 	{"resolve", []string{"tenant", "tenant/problem"}, []string{otter, netx, syncx}},
 	{"resolve/rediscache", []string{"tenant", "resolve"}, []string{goRedis, syncx}},
-	{"invite", []string{"tenant", "tenant/problem", "tenantdb"}, []string{pgx}},
+	{"invite", []string{"internal/lru", "tenant", "tenant/problem", "tenantdb"}, []string{pgx}},
 	{"apikey", []string{"tenant", "tenant/problem", "tenantdb"}, []string{pgx}},
 	{"quota", []string{"tenant", "tenant/problem"}, []string{goRedis}},
 	{"quota/ledger", []string{"tenant", "tenantdb", "quota"}, []string{pgx}},
