@@ -81,13 +81,11 @@ func (d *Domains) checkDomain(name string) (string, error) {
 	return name, nil
 }
 
-// scanDomain reads the columns of domainColumns, and those behind them.
-func (d *Domains) scanDomain(row pgx.Row, more ...any) (Domain, error) {
+// scanDomain reads the columns of domainColumns.
+func (d *Domains) scanDomain(row pgx.Row) (Domain, error) {
 	var found Domain
 	var verified *time.Time
-	err := row.Scan(append([]any{
-		&found.TenantID, &found.Name, &found.Role, &found.OnRequest, &found.RecordValue, &verified, &found.CreatedAt,
-	}, more...)...)
+	err := row.Scan(&found.TenantID, &found.Name, &found.Role, &found.OnRequest, &found.RecordValue, &verified, &found.CreatedAt)
 	found.RecordName = d.cfg.RecordPrefix + "." + found.Name
 	found.CreatedAt = found.CreatedAt.UTC()
 	if verified != nil {
