@@ -122,7 +122,7 @@ func TestATracerSeesOneStartAndOneEnd(t *testing.T) {
 				[]string{"1 start " + wrong + " []", "1 end  22012"}},
 			{"a statement that is refused", func() { _, _ = db.Exec(ctx, `COMMIT`) },
 				[]string{"1 start COMMIT []", "1 end  an error of the client's"}},
-			{"too few arguments", func() { _, _ = db.Query(ctx, read) }, //nolint:sqlclosecheck // there are none
+			{"too few arguments", func() { _, _ = db.Query(ctx, read) },
 				[]string{"1 start " + read + " []", "1 end  an error of the client's"}},
 			{"a transaction", func() {
 				_ = db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, wrong); return err })
