@@ -102,7 +102,7 @@ func (s Session) inTx(ctx context.Context, options pgx.TxOptions, fn func(contex
 
 // Begin sets a savepoint.
 func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
-	if t.closed {
+	if t.over() {
 		return nil, pgx.ErrTxClosed
 	}
 	inner, err := t.Tx.Begin(ctx)
@@ -113,7 +113,7 @@ func (t *tx) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 func (t *tx) Commit(ctx context.Context) error {
-	if t.closed {
+	if t.over() {
 		return pgx.ErrTxClosed
 	}
 	if t.outer == nil && t.Tx.Conn().PgConn().TxStatus() == 'E' {
@@ -132,7 +132,7 @@ func (t *tx) Commit(ctx context.Context) error {
 
 // Rollback works with a context of its own: the caller's is often the reason for it.
 func (t *tx) Rollback(ctx context.Context) error {
-	if t.closed {
+	if t.over() {
 		return pgx.ErrTxClosed
 	}
 	t.closed = true
@@ -148,6 +148,17 @@ func (t *tx) end() {
 	if t.outer == nil {
 		release(t.lease, t.lasting)
 	}
+}
+
+// over reports whether the transaction has ended, or one that it is in: its connection may
+// be another tenant's by now.
+func (t *tx) over() bool {
+	for ; t != nil; t = t.outer {
+		if t.closed {
+			return true
+		}
+	}
+	return false
 }
 
 // outermost is the transaction that t is a savepoint in.
@@ -179,7 +190,7 @@ func (t *tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 }
 
 func (t *tx) ask(ctx context.Context, sql string, args []any, discard bool) *rows {
-	if t.closed {
+	if t.over() {
 		return &rows{Rows: failedRows{err: pgx.ErrTxClosed}, err: pgx.ErrTxClosed, closed: true}
 	}
 	r := ask(ctx, t.x, sql, args, discard)
@@ -188,7 +199,7 @@ func (t *tx) ask(ctx context.Context, sql string, args []any, discard bool) *row
 }
 
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if t.closed {
+	if t.over() {
 		return pgx.FailedBatchResults(b, pgx.ErrTxClosed)
 	}
 	br := sendBatch(ctx, t.x, b)
@@ -199,7 +210,7 @@ func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 }
 
 func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	if t.closed {
+	if t.over() {
 		return 0, pgx.ErrTxClosed
 	}
 	return t.Tx.CopyFrom(ctx, table, columns, src)
@@ -208,6 +219,9 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 // Prepare gives a statement a name, which lives as long as the connection, so that this is
 // closed with the transaction. Statements are prepared without it.
 func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if t.over() {
+		return nil, pgx.ErrTxClosed
+	}
 	t.note(lasting)
 	return t.Tx.Prepare(ctx, name, sql)
 }
