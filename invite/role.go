@@ -1,15 +1,12 @@
 package invite
 
-import (
-	"errors"
-	"slices"
-)
+import "errors"
 
-// Role is what a member may do in a tenant. Each role may do all that those below it may.
-// The zero Role may do nothing.
+// Role is the name of what a member may do in a tenant. What it means is said by [Roles];
+// a role that they do not know may do nothing, and so may the zero Role.
 type Role string
 
-// The roles, the highest first.
+// The roles of [DefaultRoles], the highest first. Each may do all that those below it may.
 const (
 	RoleOwner  Role = "owner"
 	RoleAdmin  Role = "admin"
@@ -17,25 +14,24 @@ const (
 	RoleViewer Role = "viewer" // only reads
 )
 
-// ascending has the roles from the lowest to the highest.
-var ascending = [...]Role{RoleViewer, RoleMember, RoleAdmin, RoleOwner}
+// Permission is the name of something that a role allows. A product adds its own.
+type Permission string
 
-// ErrBadRole says that a text is the name of no role.
-var ErrBadRole = errors.New("unknown role: the roles are owner, admin, member and viewer")
+// The permissions of [DefaultRoles]. Of these, this package itself asks for
+// PermManageMembers alone.
+const (
+	PermRead          Permission = "read"
+	PermWrite         Permission = "write"
+	PermManageMembers Permission = "members:manage" // invite, change roles, remove
+	PermManageTenant  Permission = "tenant:manage"  // rename, delete
+)
 
-// ParseRole is the role with a name, or [ErrBadRole].
-func ParseRole(name string) (Role, error) {
-	if r := Role(name); r.rank() >= 0 {
-		return r, nil
-	}
-	return "", ErrBadRole
-}
+// Bounds of [NewRoles].
+const (
+	MaxRoles       = 100
+	MaxRoleLen     = 50 // bytes
+	MaxPermissions = 1000
+)
 
-// AtLeast reports whether r is the role least or a higher one. It is false if either is
-// no role.
-func (r Role) AtLeast(least Role) bool {
-	return least.rank() >= 0 && r.rank() >= least.rank()
-}
-
-// rank is r's place among the roles, from 0 for the lowest, and -1 for what is no role.
-func (r Role) rank() int { return slices.Index(ascending[:], r) }
+// ErrBadRole says that a text is the name of no role of the product's.
+var ErrBadRole = errors.New("unknown role")

@@ -222,6 +222,13 @@ func (r *batchRows) Close() {
 	r.br.traceQuery(r.q, r.Rows.CommandTag(), r.Rows.Err())
 }
 
+func (r *batchRows) FieldDescriptions() []pgconn.FieldDescription {
+	if r.closed {
+		return nil
+	}
+	return r.Rows.FieldDescriptions()
+}
+
 func (r *batchRows) Next() bool {
 	if r.closed {
 		return false

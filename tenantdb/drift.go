@@ -37,7 +37,7 @@ func (a *application) keepLayout(ctx context.Context, version int64) error {
 }
 
 // layout is what a schema looks like, in the form of sqlLayouts.
-type layout struct{ fingerprint, text string }
+type layout struct{ schema, fingerprint, text string }
 
 // readLayouts are the layouts of those of the schemas that exist, with their texts if they
 // are wanted. It leaves the search_path of tx empty.
@@ -50,13 +50,13 @@ func readLayouts(ctx context.Context, tx pgx.Tx, schemas []string, texts bool) (
 	if err != nil {
 		return nil, err
 	}
-	layouts := make(map[string]layout, len(schemas))
-	var schema string
-	var l layout
-	_, err = pgx.ForEachRow(rows, []any{&schema, &l.fingerprint, &l.text}, func() error {
-		layouts[schema] = l
-		return nil
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l layout, err error) {
+		return l, row.Scan(&l.schema, &l.fingerprint, &l.text)
 	})
+	layouts := make(map[string]layout, len(list))
+	for _, l := range list {
+		layouts[l.schema] = l
+	}
 	return layouts, err
 }
 

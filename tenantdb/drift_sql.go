@@ -5,9 +5,9 @@ package tenantdb
 // own name is left out, and the fingerprint of that text. The search_path must be empty,
 // so that every name has its schema.
 //
-// It goes out from what depends on a schema, for pg_class has no index by schema, and a
-// scan of it for each of thousands of tenants would take hours. It takes no locks, and for
-// a schema of ten tables about 3 ms alone or 1 ms among others.
+// It goes out from what depends on a schema, for pg_class has no index by schema, and to
+// scan it for each of thousands of tenants would cost more than to migrate them. It waits
+// for no lock. For a schema of five tables it takes 1 ms, and 2 more to be planned.
 //
 // Left out is what changes while a service runs, and what is not of the migrations' making:
 // the ledger, partitions, the order of columns, who has which rights. A fingerprint begins

@@ -129,6 +129,24 @@ func difference(before, after tenant.Tenant) eventData {
 	return d
 }
 
+// WriteEvent writes an event of another package's, in a transaction of the caller's on a
+// connection of the control role, so that it is told if and only if the change is. ID is
+// given by the database, and Before and After, which may be nil, hold what the kind says.
+// An event needs a Tenant, a Kind, a Version and a time.
+//
+// Write events last: events are numbered in the order of commits, for which those of all
+// other tenants wait until the transaction is over.
+func WriteEvent(ctx context.Context, tx pgx.Tx, e Event) error {
+	if e.Tenant.IsZero() || e.Kind == "" || e.Version < 1 || e.At.IsZero() {
+		return fmt.Errorf("tenantdb: an event needs a Tenant, a Kind, a Version and a time: %+v", e)
+	}
+	data := eventData{Before: e.Before, After: e.After}
+	if _, err := tx.Exec(ctx, sqlTell, e.Tenant, string(e.Kind), e.Version, data.json(), e.At); err != nil {
+		return fmt.Errorf("tenantdb: write an event: %w", err)
+	}
+	return nil
+}
+
 // tell writes an event as the last statement of a transaction.
 func (c *Catalog) tell(ctx context.Context, tx pgx.Tx, kind EventKind, t tenant.Tenant, data eventData) error {
 	_, err := tx.Exec(ctx, sqlTell, t.ID, string(kind), t.Version, data.json(), c.now())

@@ -21,8 +21,7 @@ func ExampleParseMigrations() {
 		"0001_note.sql":  {Data: []byte("CREATE TABLE note (id bigint PRIMARY KEY);")},
 		"0002_title.sql": {Data: []byte("BEGIN;\nALTER TABLE note ADD COLUMN title text;\nCOMMIT;")},
 	})
-	var file *tenantdb.MigrationFileError
-	if errors.As(err, &file) {
+	if file, ok := errors.AsType[*tenantdb.MigrationFileError](err); ok {
 		fmt.Println(file.File, "line", file.Line)
 		fmt.Println(errors.Is(err, tenantdb.ErrMigrationTransaction))
 	}

@@ -163,14 +163,14 @@ func survey(ctx context.Context, q querier, schemas []string) (map[string]ledger
 	if err != nil {
 		return nil, err
 	}
-	var schema string
-	var has bool
-	_, err = pgx.ForEachRow(rows, []any{&schema, &has}, func() error {
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (schema string, err error) {
+		var has bool
+		err = row.Scan(&schema, &has)
 		states[schema] = ledgerState{exists: true}
 		if has {
 			parts = append(parts, fmt.Sprintf(sqlLedgerDigests, quoteLiteral(schema), tenantLedger(schema).table))
 		}
-		return nil
+		return schema, err
 	})
 	if err != nil || len(parts) == 0 {
 		return states, err
@@ -179,10 +179,11 @@ func survey(ctx context.Context, q querier, schemas []string) (map[string]ledger
 	if err != nil {
 		return nil, err
 	}
-	state := ledgerState{exists: true}
-	_, err = pgx.ForEachRow(rows, []any{&schema, &state.digest, &state.fingerprint}, func() error {
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (schema string, err error) {
+		state := ledgerState{exists: true}
+		err = row.Scan(&schema, &state.digest, &state.fingerprint)
 		states[schema] = state
-		return nil
+		return schema, err
 	})
 	return states, err
 }

@@ -270,17 +270,17 @@ func TestApplyNeedsATransactionThatSeesWhatOthersDid(t *testing.T) {
 	m := parsed(t, noteFiles)
 	tx, err := y.pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	require.NoError(t, err)
+	defer rollback(t.Context(), tx)
 	_, err = m.apply(t.Context(), tx, one.schema, applyOptions{})
 	require.ErrorContains(t, err, "level repeatable read, not read committed")
-	require.NoError(t, tx.Rollback(t.Context()))
 
 	tx, err = y.pool.Begin(t.Context())
 	require.NoError(t, err)
+	defer rollback(t.Context(), tx)
 	_, err = tx.Exec(t.Context(), `COMMIT`)
 	require.NoError(t, err)
 	_, err = m.apply(t.Context(), tx, one.schema, applyOptions{})
 	require.ErrorContains(t, err, "not inside a transaction")
-	_ = tx.Rollback(t.Context())
 }
 
 func TestMissingSchemaIsAnError(t *testing.T) {

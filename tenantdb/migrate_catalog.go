@@ -26,8 +26,8 @@ import (
 // report has the outcome of each tenant in both cases. Any other error comes before
 // anything was done: bad options, or the tenants can't be listed.
 //
-// Behind a pooler it works too, for all is done in transactions; a direct connection is
-// the better one for statements that take long.
+// Behind a pooler it works too, for all is done in transactions (see [Open] for the mode of
+// the pool); a direct connection is the better one for statements that take long.
 func (c *Catalog) Migrate(ctx context.Context, o MigrateOptions) (MigrateReport, error) {
 	return migrateAll(ctx, c.pool, c.migrations, o, c.targets(ctx))
 }

@@ -21,7 +21,7 @@ type MigrateOptions struct {
 	LockTimeout time.Duration
 
 	// Attempts is how often a tenant is tried when locks, deadlocks or conflicts are in
-	// the way, with pauses that grow from 0.1 to 5 seconds; 0 means
+	// the way, with pauses of up to 5 seconds in between; 0 means
 	// [DefaultMigrateAttempts], and 100 is the most.
 	Attempts int
 

@@ -81,15 +81,10 @@ func (e *MigrateError) Unwrap() []error { return e.First }
 
 // err sums the report up: nil when all tenants are up to date now.
 func (r MigrateReport) err(ctx context.Context) error {
-	e := &MigrateError{Total: len(r.Tenants)}
+	e := &MigrateError{Failed: r.Count(OutcomeFailed), Skipped: r.Count(OutcomeSkipped), Total: len(r.Tenants)}
 	for _, t := range r.Tenants {
-		switch t.Outcome {
-		case OutcomeFailed:
-			if e.Failed++; e.Failed <= maxFailures {
-				e.First = append(e.First, fmt.Errorf("tenant %s: %w", t.Tenant, t.Err))
-			}
-		case OutcomeSkipped:
-			e.Skipped++
+		if t.Outcome == OutcomeFailed && len(e.First) < maxFailures {
+			e.First = append(e.First, fmt.Errorf("tenant %s: %w", t.Tenant, t.Err))
 		}
 	}
 	if e.Failed == 0 && e.Skipped == 0 {

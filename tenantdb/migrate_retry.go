@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	firstPause   = 100 * time.Millisecond
+	firstPause   = 200 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
 // withRetries calls do until it succeeds, fails with an error that a further attempt would
-// meet again, or has been called that many times. It pauses in between, each time twice as
-// long and never in step with another process.
+// meet again, or has been called that many times. It pauses in between, up to twice as long
+// each time, and never in step with another process.
 func withRetries(ctx context.Context, most int, do func() error) (attempts int, err error) {
 	pause := firstPause
 	for attempts = 1; ; attempts++ {
@@ -24,12 +24,10 @@ func withRetries(ctx context.Context, most int, do func() error) (attempts int, 
 		if err == nil || attempts == most || !transient(err) {
 			return attempts, err
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return attempts, err
-		case <-timer.C:
+		case <-time.After(rand.N(pause)):
 		}
 		pause = min(2*pause, longestPause)
 	}

@@ -200,8 +200,7 @@ func (r *migrateRun) remember(ctx context.Context, conn *migrationConn, t target
 		return
 	}
 	var version *int64
-	var file *MigrationFileError
-	if errors.As(res.Err, &file) {
+	if file, ok := errors.AsType[*MigrationFileError](res.Err); ok {
 		if i := slices.IndexFunc(r.set.files, func(m migration) bool { return m.file == file.File }); i >= 0 {
 			version = &r.set.files[i].version
 		}

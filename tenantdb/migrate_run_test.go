@@ -350,5 +350,5 @@ func TestErrorTextIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "short", cut("short", 5))
 	assert.Equal(t, "ä", cut("ää", 3))
-	assert.Equal(t, "", cut("ä", 1))
+	assert.Empty(t, cut("ä", 1))
 }

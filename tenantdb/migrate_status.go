@@ -168,12 +168,11 @@ func readFailures(ctx context.Context, q querier, schemas []string) (map[string]
 		return nil, err
 	}
 	failures := make(map[string]*MigrationFailure)
-	var schema string
-	var f MigrationFailure
-	_, err = pgx.ForEachRow(rows, []any{&schema, &f.Version, &f.Message, &f.Attempts, &f.At}, func() error {
-		kept := f
-		failures[schema] = &kept
-		return nil
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (schema string, err error) {
+		f := &MigrationFailure{}
+		err = row.Scan(&schema, &f.Version, &f.Message, &f.Attempts, &f.At)
+		failures[schema] = f
+		return schema, err
 	})
 	return failures, err
 }

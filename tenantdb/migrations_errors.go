@@ -47,7 +47,7 @@ func atLine(line int, err error) error { return &MigrationFileError{Line: line, 
 
 // inFile gives an error the name of its file.
 func inFile(file string, err error) error {
-	if e, ok := err.(*MigrationFileError); ok {
+	if e, ok := errors.AsType[*MigrationFileError](err); ok {
 		return &MigrationFileError{File: file, Line: e.Line, Err: e.Err}
 	}
 	return &MigrationFileError{File: file, Err: err}

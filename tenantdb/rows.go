@@ -111,6 +111,15 @@ func (r *rows) Err() error {
 	return r.Rows.Err()
 }
 
+// FieldDescriptions are nil once the rows are closed: pgx's own would then be those of
+// whatever the connection is used for next, by another tenant perhaps.
+func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
+	if r.closed {
+		return nil
+	}
+	return r.Rows.FieldDescriptions()
+}
+
 func (r *rows) Next() bool {
 	if r.closed {
 		return false

@@ -389,3 +389,18 @@ func assertCode(t testing.TB, code string, err error, what string) {
 		assert.Equal(t, code, pgErr.Code, "%s: %s", what, pgErr.Message)
 	}
 }
+
+func TestRowsThatAreClosedShowNoOtherTenantsColumns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.tenant(), w.tenant()
+	db := w.open(1)
+	rows, err := db.Query(as(t, a), `SELECT id, body FROM note`)
+	require.NoError(t, err)
+	assert.Len(t, rows.FieldDescriptions(), 2)
+	rows.Close()
+	others, err := db.Query(as(t, b), `SELECT body AS secret_of_another FROM note`)
+	require.NoError(t, err)
+	defer others.Close()
+	assert.Empty(t, rows.FieldDescriptions())
+}

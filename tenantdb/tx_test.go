@@ -381,6 +381,8 @@ func TestAsIsForWorkWithoutARequest(t *testing.T) {
 		assert.Equal(t, w.schema(b), got)
 		return err
 	}))
+	_, err = db.As(tenant.Tenant{ID: b.ID, Status: tenant.StatusSuspended}).Exec(ctx, `SELECT 1`)
+	require.ErrorIs(t, err, tenant.ErrSuspended)
 	_, err = db.As(tenant.Tenant{}).Exec(ctx, `SELECT 1`)
 	require.ErrorIs(t, err, tenant.ErrRequired)
 }

@@ -73,7 +73,7 @@ func (s *server) seedTenant(ctx context.Context, tx pgx.Tx, t tenant.Tenant, d d
 		if err != nil {
 			return err
 		}
-		if err := invite.Add(ctx, tx, invite.Member{TenantID: t.ID, UserID: u.ID, Email: u.Email, Role: m.role}); err != nil {
+		if err := s.members.Add(ctx, tx, invite.Member{TenantID: t.ID, UserID: u.ID, Email: u.Email, Role: m.role}); err != nil {
 			return err
 		}
 	}

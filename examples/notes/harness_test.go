@@ -196,7 +196,7 @@ func newSlug() string { return "t-" + strings.ToLower(rand.Text()[:12]) }
 func (a api) join(t testing.TB, in tenantView, p person, role invite.Role) {
 	t.Helper()
 	require.NoError(t, pgx.BeginFunc(t.Context(), a.server.control, func(tx pgx.Tx) error {
-		return invite.Add(t.Context(), tx, invite.Member{TenantID: in.ID, UserID: p.ID, Email: p.Email, Role: role})
+		return a.server.members.Add(t.Context(), tx, invite.Member{TenantID: in.ID, UserID: p.ID, Email: p.Email, Role: role})
 	}))
 }
 

@@ -18,12 +18,11 @@ func (s *server) listMembers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.members.OfTenant(r.Context(), t.ID)
-	if err != nil {
-		return err
-	}
-	members := make([]member, 0, len(list))
-	for _, m := range list {
+	members := []member{}
+	for m, err := range s.members.OfTenant(r.Context(), t.ID) {
+		if err != nil {
+			return err
+		}
 		members = append(members, member{User: user{ID: m.UserID, Email: m.Email}, Role: m.Role, JoinedAt: m.JoinedAt.UTC()})
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"members": members})

@@ -89,7 +89,7 @@ func (s *server) memberWith(ctx context.Context, in tenant.ID, userID string, le
 	if err != nil {
 		return invite.Member{}, err
 	}
-	if !m.Role.AtLeast(least) {
+	if !s.members.Roles().Covers(m.Role, least) {
 		return invite.Member{}, &tenant.Error{Code: tenant.CodeForbidden, Detail: "the role " + string(m.Role) + " is too small: it takes " + string(least)}
 	}
 	return m, nil

@@ -91,7 +91,7 @@ func (s *server) openControl(ctx context.Context, control *pgxpool.Pool) (err er
 	if err != nil {
 		return err
 	}
-	if s.members, err = invite.Open(ctx, control); err != nil {
+	if s.members, err = invite.Open(ctx, control, invite.Config{}); err != nil {
 		return err
 	}
 	own, err := fs.Sub(controlMigrations, "control")

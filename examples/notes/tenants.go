@@ -32,7 +32,7 @@ func (s *server) createTenant(w http.ResponseWriter, r *http.Request) error {
 		Name: name,
 		Plan: defaultPlan,
 		Seed: func(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
-			return invite.Add(ctx, tx, invite.Member{TenantID: t.ID, UserID: p.ID, Email: p.Email, Role: invite.RoleOwner})
+			return s.members.Add(ctx, tx, invite.Member{TenantID: t.ID, UserID: p.ID, Email: p.Email, Role: invite.RoleOwner})
 		},
 	})
 	if err != nil {
