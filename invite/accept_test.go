@@ -60,6 +60,8 @@ func TestRow26_AnInvitationIsForTheVerifiedAddressAlone(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.members.Accept(t.Context(), secret, userOf("mallory"))
 	require.ErrorIs(t, err, invite.ErrInviteExpired, "used by another")
+	_, err = s.members.Accept(t.Context(), secret, userOf("ada"))
+	require.ErrorIs(t, err, invite.ErrInviteExpired, "used by another, for a member too")
 }
 
 func TestRow26_OfTwoUsersWithTheAddressOneGetsIn(t *testing.T) {
