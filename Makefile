@@ -14,6 +14,7 @@ PACKAGES := ./... ./examples/...
 PG ?=
 TESTFLAGS ?=
 BENCH ?= .
+BENCHARGS ?=
 FUZZTIME ?= 20s
 OPS ?= 1000000
 ARGS ?=
@@ -65,8 +66,9 @@ tidy: ## go mod tidy in both modules
 	@go mod tidy && cd examples && go mod tidy
 
 .PHONY: bench
-bench: ## the benchmarks of both modules, one after the other (BENCH=regexp)
-	@$(with_postgres) scripts/setup && go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(TESTFLAGS) $(PACKAGES)
+bench: ## what a tenant costs, side by side (BENCHARGS="-rounds 5"), then all benchmarks (BENCH=regexp)
+	@$(with_postgres) scripts/setup && go run ./internal/bench $(BENCHARGS) && \
+	  go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: torture
 torture: ## the isolation torture in its long form (OPS=1000000 operations)

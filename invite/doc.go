@@ -51,6 +51,16 @@
 // member who was removed by another process gets in, whatever their token says, and
 // whether or not the database can be reached. The same process sees it at once.
 //
+// # Joining by a domain
+//
+// A product that wants it lets everybody join who has an address of the tenant's own
+// domain, at once or when a member lets them in. A TXT record proves the domain:
+//
+//	domains, err := invite.NewDomains(members, invite.DomainConfig{Resolver: net.DefaultResolver})
+//	domain, err := domains.Add(ctx, t.ID, invite.By(user), invite.DomainRule{Name: "acme.example", Role: invite.RoleMember})
+//	domain, err = domains.Verify(ctx, t.ID, invite.By(user), "acme.example")
+//	joined, requested, err := domains.Join(ctx, t.ID, invite.User{ID: other, VerifiedEmail: email})
+//
 // # Rules
 //
 //   - Roles are sets of permissions. Nobody gives or takes a role with a permission that

@@ -125,6 +125,36 @@ func ExampleMembers_Remove() {
 	// true
 }
 
+// Everybody with an address of a domain joins, once a TXT record has proved whose it is.
+func ExampleDomains() {
+	ctx := context.Background()
+	database, done := exampleSite()
+	defer done()
+	acme := database.create(new(exampleTest), "acme-corp", "ada")
+
+	dns := new(zone) // net.DefaultResolver in a service
+	domains, err := invite.NewDomains(database.members, invite.DomainConfig{Resolver: dns})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	domain, err := domains.Add(ctx, acme.ID, invite.By("ada"), invite.DomainRule{Name: "acme.example", Role: invite.RoleMember})
+	fmt.Println("make a TXT record at", domain.RecordName, err)
+	_, err = domains.Verify(ctx, acme.ID, invite.By("ada"), "acme.example")
+	fmt.Println("proved:", !errors.Is(err, invite.ErrNotProved))
+
+	dns.publish(domain) // Ada makes the record
+	_, err = domains.Verify(ctx, acme.ID, invite.By("ada"), "acme.example")
+	fmt.Println("proved:", err == nil)
+	joined, _, err := domains.Join(ctx, acme.ID, invite.User{ID: "cleo", VerifiedEmail: "cleo@acme.example"})
+	fmt.Println("joined", joined.Tenant.Slug, "as", joined.Role, err)
+	// Output:
+	// make a TXT record at _tenantwall.acme.example <nil>
+	// proved: false
+	// proved: true
+	// joined acme-corp as member <nil>
+}
+
 // A viewer reads, and is refused where it takes more.
 func ExampleGuard() {
 	acme := tenant.Tenant{ID: tenant.NewID(), Slug: "acme-corp", Status: tenant.StatusActive}

@@ -27,6 +27,8 @@ func seats(limit int) func(*invite.Config) {
 	}
 }
 
+func manySeats(context.Context, pgx.Tx, tenant.Tenant) (int, error) { return 1000, nil }
+
 func TestRow31_PendingInvitationsReserveSeats(t *testing.T) {
 	t.Parallel()
 	s := setUp(t, seats(3))

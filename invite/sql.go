@@ -43,7 +43,7 @@ const sqlEmailIsMember = `SELECT EXISTS (SELECT FROM tenantwall.membership WHERE
 
 // sqlLockUser makes the joins of one user to different tenants take turns, until the end of
 // the transaction. It is taken behind the tenant's lock.
-const sqlLockUser = `SELECT pg_catalog.pg_advisory_xact_lock(1952804471, pg_catalog.hashtext($1))`
+const sqlLockUser = `SELECT pg_catalog.pg_advisory_xact_lock(1952804472, pg_catalog.hashtext($1))`
 
 // sqlInOtherTenant tells whether the user $1 belongs to a tenant other than $2.
 const sqlInOtherTenant = `
@@ -114,7 +114,8 @@ RETURNING ` + invitationColumns
 const sqlClose = `
 UPDATE tenantwall.invitation SET status = $3 WHERE tenant_id = $1 AND id = $2 AND status = 'pending'`
 
-// sqlForget removes the people of a tenant, in one trip.
+// sqlForget removes the people of a tenant, in one trip. Requests go with their domain.
 const sqlForget = `
-WITH invitations AS (DELETE FROM tenantwall.invitation WHERE tenant_id = $1)
+WITH invitations AS (DELETE FROM tenantwall.invitation WHERE tenant_id = $1),
+     domains AS (DELETE FROM tenantwall.mail_domain WHERE tenant_id = $1)
 DELETE FROM tenantwall.membership WHERE tenant_id = $1`

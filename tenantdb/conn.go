@@ -13,11 +13,12 @@ import (
 // lives.
 type conn struct {
 	*pgx.Conn
-	mode     pgx.QueryExecMode
-	prepared *lru.Cache[statementKey, *statement] // by name on this connection
-	evicted  []string                             // names to be deallocated by the next exchange
-	bindable bool                                 // bindStatement is prepared
-	tracer   pgx.QueryTracer                      // of the connection's configuration, or nil
+	mode      pgx.QueryExecMode
+	prepared  *lru.Cache[statementKey, *statement] // by name on this connection
+	evicted   []string                             // names to be deallocated by the next exchange
+	bindable  bool                                 // bindStatement is prepared
+	checkable bool                                 // checkStatement is
+	tracer    pgx.QueryTracer                      // of the connection's configuration, or nil
 
 	// Room for the values of one exchange, for there is never a second one at the same time.
 	builder pgx.ExtendedQueryBuilder
@@ -69,10 +70,6 @@ var bindStatement = pgconn.StatementDescription{
 	ParamOIDs: []uint32{pgtype.TextOID, pgtype.TextOID},
 	Fields:    []pgconn.FieldDescription{{Name: "set_config", DataTypeOID: pgtype.TextOID}, {Name: "set_config", DataTypeOID: pgtype.TextOID}},
 }
-
-// checkSQL raises an error unless the session is in the role $1. The text that it can't
-// read as a number stands in the error, and tells.
-const checkSQL = `SELECT ('1' || CASE WHEN current_user::text = $1 THEN '' ELSE ' ` + leftTenant + `' END)::int`
 
 // bindValues are the values of bindStatement for a tenant, good until the next call.
 func (c *conn) bindValues(id tenant.ID, roles bool) [][]byte {

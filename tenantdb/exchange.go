@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -217,7 +216,7 @@ func (x *exchange) queueCheck(queries []query) {
 	for i := range queries {
 		if queries[i].verb != plain {
 			x.checked = true
-			x.pipeline.SendQueryParams(checkSQL, [][]byte{x.c.role}, []uint32{pgtype.TextOID}, nil, nil)
+			x.pipeline.SendQueryParams(checkStatement.SQL, [][]byte{x.c.role}, checkStatement.ParamOIDs, nil, nil)
 			return
 		}
 	}

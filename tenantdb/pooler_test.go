@@ -256,7 +256,12 @@ func TestRow14b_WhatASessionLeavesBehindAPooler(t *testing.T) {
 			assertBare(t, other, p.gateway)
 			_, err = first.Exec(as(t, a), `SELECT leave()`)
 			require.NoError(t, err)
-			require.NoError(t, second.InTx(as(t, b), func(context.Context, pgx.Tx) error { return nil }))
+			require.NoError(t, second.InTx(as(t, b), func(ctx context.Context, tx pgx.Tx) error {
+				got, err := body(ctx, tx) // bound all the same
+				assert.Equal(t, p.schema(b), got)
+				return err
+			}))
+			assertOwn(t, as(t, b), second, p.schema(b))
 		}
 		assert.Equal(t, tenantdb.Stats{Poisoned: 4}, second.Stats())
 		assert.Equal(t, server, serverProcess(t, other), "all went through one server connection")

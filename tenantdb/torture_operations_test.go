@@ -28,6 +28,7 @@ var operations = []operation{
 	{"copy", 30, ordinary, (*turn).copyIn},
 	{"transaction", 120, ordinary, (*turn).transaction},
 	{"begin", 30, ordinary, (*turn).begin},
+	{"after the end", 10, ordinary, (*turn).afterTheEnd},
 	{"error", 40, ordinary, (*turn).fails},
 	{"panic", 10, ordinary, (*turn).panics},
 	{"no tenant", 10, ordinary, (*turn).noTenant},

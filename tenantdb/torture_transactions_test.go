@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/jackc/pgx/v5"
 
@@ -125,6 +126,30 @@ func (t *turn) begin(ctx context.Context) error {
 	err = tx.Commit(ctx)
 	t.settle(fateOf(err), tokens...)
 	return err
+}
+
+// afterTheEnd uses a savepoint of a transaction that has ended, whose connection others
+// have by then.
+func (t *turn) afterTheEnd(ctx context.Context) error {
+	tx, err := t.sessions.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	nested, err := tx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		return err
+	}
+	for range 3 {
+		runtime.Gosched()
+		if err := t.read(ctx, nested); !errors.Is(err, pgx.ErrTxClosed) {
+			return t.refused(err)
+		}
+	}
+	return nil
 }
 
 // anothersSchema names another tenant's, or puts it into the path.

@@ -2,6 +2,7 @@ package tenantdb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -95,7 +96,19 @@ func TestRow14b_APoisonedConnectionIsClosedAndTheStatementRetried(t *testing.T) 
 	}
 	for i, use := range []func() error{
 		func() error { _, err := body(as(t, a), db); return err },
-		func() error { return db.InTx(as(t, a), func(context.Context, pgx.Tx) error { return nil }) },
+		func() error {
+			tx, err := db.Begin(as(t, b)) // bound all the same, which the next statement outside finds
+			if err != nil {
+				return err
+			}
+			got, err := body(t.Context(), tx)
+			assert.Equal(t, w.schema(b), got)
+			if err := errors.Join(err, tx.Commit(t.Context())); err != nil {
+				return err
+			}
+			_, err = body(as(t, a), db)
+			return err
+		},
 		func() error {
 			b := &pgx.Batch{}
 			b.Queue(`SELECT 1`)

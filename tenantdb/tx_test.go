@@ -232,25 +232,103 @@ func TestSavepointsKeepTheTenant(t *testing.T) {
 	assertClean(t, w, pool, db, a, b)
 }
 
-func TestAClosedTransactionRefusesEverything(t *testing.T) {
+// A connection that has gone back may be in another tenant's transaction by now.
+func TestNothingOfATransactionIsOfUseAfterItsEnd(t *testing.T) {
 	t.Parallel()
-	_, _, db, a := one(t)
+	w := newWorld(t)
+	a, b := w.tenant(), w.tenant()
+	pool := w.pool(w.gatewayURL(), 1)
+	db := openOn(t, pool)
+	for name, end := range map[string]func(pgx.Tx) error{
+		"commit":   func(tx pgx.Tx) error { return tx.Commit(t.Context()) },
+		"rollback": func(tx pgx.Tx) error { return tx.Rollback(t.Context()) },
+	} {
+		tx, err := db.Begin(as(t, a))
+		require.NoError(t, err)
+		nested, err := tx.Begin(t.Context())
+		require.NoError(t, err)
+		inner, err := nested.Begin(t.Context())
+		require.NoError(t, err)
+		objects := tx.LargeObjects()
+		require.NoError(t, end(tx))
+
+		other, err := db.Begin(as(t, b)) // on the same connection
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = other.Rollback(context.Background()) })
+		for _, over := range []pgx.Tx{tx, nested, inner} {
+			assertOver(t, over, name)
+		}
+		_, err = objects.Create(t.Context(), 0)
+		require.ErrorIs(t, err, pgx.ErrTxClosed, name)
+		got, err := body(t.Context(), other)
+		require.NoError(t, err)
+		assert.Equal(t, w.schema(b), got)
+		require.NoError(t, other.Commit(t.Context()))
+		assertClean(t, w, pool, db, a, b)
+	}
+
 	tx, err := db.Begin(as(t, a))
 	require.NoError(t, err)
-	require.NoError(t, tx.Commit(t.Context()))
+	nested, err := tx.Begin(t.Context())
+	require.NoError(t, err)
+	inner, err := nested.Begin(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, nested.Rollback(t.Context()))
+	assertOver(t, inner, "its savepoint is gone")
+	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+func TestResultsLeftOpenInATransactionRollItBack(t *testing.T) {
+	t.Parallel()
+	w, pool, db, a := one(t)
+	const many = `SELECT body FROM note, generate_series(1, 10000)`
+	var rows pgx.Rows
+	err := db.InTx(as(t, a), func(ctx context.Context, tx pgx.Tx) error {
+		require.NoError(t, insert(ctx, tx))
+		var err error
+		rows, err = tx.Query(ctx, many)
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		return nil
+	})
+	require.ErrorContains(t, err, "conn busy")
+	for rows.Next() {
+	}
+	rows.Close()
+	require.Error(t, rows.Err())
+	assertClean(t, w, pool, db, a)
+
+	var results pgx.BatchResults
+	err = db.InTx(as(t, a), func(ctx context.Context, tx pgx.Tx) error {
+		require.NoError(t, insert(ctx, tx))
+		results = tx.SendBatch(ctx, batchOf(many, nil, `SELECT 1`, nil))
+		return nil
+	})
+	require.ErrorContains(t, err, "conn busy")
+	_, err = results.Exec()
+	require.Error(t, err)
+	require.Error(t, results.Close())
+	assertClean(t, w, pool, db, a)
+}
+
+// assertOver holds a transaction to refuse everything.
+func assertOver(t testing.TB, tx pgx.Tx, what string) {
+	t.Helper()
 	ctx := t.Context()
-	_, err = tx.Exec(ctx, `SELECT 1`)
-	require.ErrorIs(t, err, pgx.ErrTxClosed)
+	_, err := tx.Exec(ctx, `SELECT 1`)
+	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
 	_, err = tx.Query(ctx, `SELECT 1`)
-	require.ErrorIs(t, err, pgx.ErrTxClosed)
-	require.ErrorIs(t, tx.QueryRow(ctx, `SELECT 1`).Scan(), pgx.ErrTxClosed)
-	require.ErrorIs(t, tx.SendBatch(ctx, &pgx.Batch{}).Close(), pgx.ErrTxClosed)
-	_, err = tx.CopyFrom(ctx, pgx.Identifier{"note"}, []string{"body"}, pgx.CopyFromRows(nil))
-	require.ErrorIs(t, err, pgx.ErrTxClosed)
+	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
+	require.ErrorIs(t, tx.QueryRow(ctx, `SELECT 1`).Scan(), pgx.ErrTxClosed, what)
+	require.ErrorIs(t, tx.SendBatch(ctx, batchOf(`SELECT 1`, nil)).Close(), pgx.ErrTxClosed, what)
+	_, err = tx.CopyFrom(ctx, pgx.Identifier{"note"}, []string{"body"}, pgx.CopyFromRows([][]any{{"x"}}))
+	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
 	_, err = tx.Begin(ctx)
-	require.ErrorIs(t, err, pgx.ErrTxClosed)
+	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
 	_, err = tx.Prepare(ctx, "x", `SELECT 1`)
-	require.ErrorIs(t, err, pgx.ErrTxClosed)
+	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
+	require.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxClosed, what)
+	require.ErrorIs(t, tx.Rollback(ctx), pgx.ErrTxClosed, what)
 }
 
 func TestTransactionOptions(t *testing.T) {
