@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"strings"
 
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -69,6 +70,18 @@ func (s *server) setPlan(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// bearer is the token of a request, which is its one credential.
+func bearer(h http.Header) (string, error) {
+	if err := oneCredential(h); err != nil {
+		return "", err
+	}
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return "", unauthenticated("the request needs Authorization: Bearer and a token")
+	}
+	return token, nil
 }
 
 func unauthenticated(detail string) error {

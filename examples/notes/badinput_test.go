@@ -35,7 +35,7 @@ func badBodies() []badBody {
 		{"an unknown field", `{"colour":"red"}`, nil, 400, tenant.CodeBadRequest},
 		{"a field of another case", `{"Title":"x"}`, nil, 400, tenant.CodeBadRequest},
 		{"a field of another case, of tenants", `{"Slug":"x"}`, nil, 400, tenant.CodeBadRequest},
-		{"a field twice", `{"title":"x","title":"x","slug":"a","slug":"b","email":"a","email":"b","plan":"free","plan":"pro"}`, nil, 400, tenant.CodeBadRequest},
+		{"a field twice", `{"title":"x","title":"x","slug":"a","slug":"b","email":"a","email":"b","plan":"free","plan":"pro","tenant":"a","tenant":"b","role":"a","role":"b","token":"a","token":"b"}`, nil, 400, tenant.CodeBadRequest},
 		{"invalid UTF-8", "{\"title\":\"\xff\"}", nil, 400, tenant.CodeBadRequest},
 		{"a byte order mark", "\ufeff" + `{"title":"x"}`, nil, 400, tenant.CodeBadRequest},
 		{"a zero byte", "{\"title\":\"\x00\"}", nil, 400, tenant.CodeBadRequest},
@@ -64,6 +64,11 @@ func TestBadBodiesAreRefusedEverywhere(t *testing.T) {
 		{method: "POST", path: "/v1/tenants", token: p.token},
 		{method: "PATCH", path: "/v1/tenants/" + string(in.Slug), token: p.token},
 		{method: "POST", path: "/v1/login"},
+		{method: "POST", path: "/v1/switch", token: p.token},
+		{method: "PATCH", path: "/v1/members/" + p.ID, token: p.token},
+		{method: "POST", path: "/v1/invites", token: p.token},
+		{method: "POST", path: "/v1/invites/preview"},
+		{method: "POST", path: "/v1/invites/accept", token: p.token},
 		{method: "PUT", path: "/admin/tenants/" + string(in.Slug) + "/plan", token: a.server.operatorToken},
 	} {
 		for _, bad := range badBodies() {
@@ -128,6 +133,23 @@ func TestFieldsThatAreNotValidAreToldByName(t *testing.T) {
 		{"POST", "/v1/login", `{}`, []string{"email"}},
 		{"POST", "/v1/login", `{"email":"nobody"}`, []string{"email"}},
 		{"POST", "/v1/login", `{"email":"a\u0000@b.example"}`, []string{"email"}},
+		{"POST", "/v1/login", `{"email":"Ada <ada@acme.example>"}`, []string{"email"}},
+		{"POST", "/v1/login", map[string]string{"email": strings.Repeat("a", 250) + "@b.example"}, []string{"email"}},
+		{"POST", "/v1/switch", `{}`, []string{"tenant"}},
+		{"POST", "/v1/switch", `{"tenant":null}`, []string{"tenant"}},
+		{"POST", "/v1/switch", `{"tenant":7}`, []string{"tenant"}},
+		{"PATCH", "/v1/members/" + p.ID, `{}`, []string{"role"}},
+		{"PATCH", "/v1/members/" + p.ID, `{"role":""}`, []string{"role"}},
+		{"PATCH", "/v1/members/" + p.ID, `{"role":"Owner"}`, []string{"role"}},
+		{"PATCH", "/v1/members/" + p.ID, `{"role":"god"}`, []string{"role"}},
+		{"POST", "/v1/invites", `{}`, []string{"email", "role"}},
+		{"POST", "/v1/invites", `{"email":"nobody","role":"god"}`, []string{"email", "role"}},
+		{"POST", "/v1/invites", `{"email":"a@b.example\r\nBcc: c@d.example","role":"member"}`, []string{"email"}},
+		{"POST", "/v1/invites", `{"email":"a@b.example,c@d.example","role":"member"}`, []string{"email"}},
+		{"POST", "/v1/invites", `{"email":"ą@b.example","role":"member"}`, []string{"email"}},
+		{"POST", "/v1/invites/preview", `{}`, []string{"token"}},
+		{"POST", "/v1/invites/accept", `{"token":null}`, []string{"token"}},
+		{"GET", "/demo/outbox?email=nobody", nil, []string{"email"}},
 		{"GET", "/v1/notes?limit=0", nil, []string{"limit"}},
 		{"GET", "/v1/notes?limit=101", nil, []string{"limit"}},
 		{"GET", "/v1/notes?limit=-1", nil, []string{"limit"}},
@@ -199,7 +221,7 @@ func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 	p := a.newPerson(t)
 	for _, path := range []string{
 		"/v1", "/v1/", "/v1/nothing", "/v2/notes", "/v1/notes/", "/healthz/", "/healthzz", "/t/", "/t/acme-corp", "/t/acme-corp/v1/nothing",
-		"/v1/switch", "/v1/invites", "/v1/api-keys", "/v1/quota", "/v1/exports", "/demo/outbox", "/admin", "/admin/tenants/acme-corp", "/favicon.ico",
+		"/v1/api-keys", "/v1/quota", "/v1/exports", "/demo", "/.well-known", "/v1/invites/a/b", "/admin", "/admin/tenants/acme-corp", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "BREW"} {
 			requireProblem(t, a.do(t, request{method: method, path: path, token: p.token}), 404, tenant.CodeNotFound)
@@ -207,6 +229,8 @@ func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 	}
 	for _, req := range []request{
 		{method: "PUT", path: "/v1/notes"}, {method: "POST", path: "/v1/notes/" + tenant.NewID().String()}, {method: "DELETE", path: "/v1/me"},
+		{method: "GET", path: "/v1/switch"}, {method: "PUT", path: "/v1/invites"}, {method: "GET", path: "/v1/invites/preview"}, {method: "PUT", path: "/v1/invites/accept"},
+		{method: "GET", path: "/v1/members/" + p.ID}, {method: "POST", path: "/demo/outbox"}, {method: "POST", path: "/.well-known/jwks.json"},
 		{method: "GET", path: "/v1/login"}, {method: "POST", path: "/"}, {method: "POST", path: "/healthz"}, {method: "GET", path: "/v1/tenants"},
 		{method: "GET", path: "/admin/tenants/acme-corp/suspend"}, {method: "PUT", path: "/t/acme-corp/v1/notes"}, {method: "BREW", path: "/v1/notes"},
 	} {

@@ -99,8 +99,12 @@ func (d openAPI) operation(req request) map[string]any {
 		segments = append(segments[:1:1], segments[3:]...) // the path prefix of a tenant
 	}
 	for template, item := range d["paths"].(map[string]any) {
-		if matches(strings.Split(template, "/"), segments) {
-			op, _ := item.(map[string]any)[method].(map[string]any)
+		if !matches(strings.Split(template, "/"), segments) {
+			continue
+		}
+		// Two templates may match, as /v1/invites/{id} and /v1/invites/accept do, but only
+		// one of them has the method.
+		if op, ok := item.(map[string]any)[method].(map[string]any); ok {
 			return op
 		}
 	}

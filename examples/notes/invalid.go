@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -27,6 +29,33 @@ func (v *invalid) text(field string, text *string, limit textLimit) {
 	case !limit.holds(*text):
 		v.add(field, limit.String())
 	}
+}
+
+// required checks that the request has a field at all.
+func (v *invalid) required(field string, text *string) {
+	if text == nil {
+		v.add(field, "is required")
+	}
+}
+
+// because adds a field that err says is not valid, if err is not nil.
+func (v *invalid) because(field string, err error) {
+	if err != nil {
+		v.add(field, err.Error())
+	}
+}
+
+// role reads the name of a role, which is required.
+func (v *invalid) role(field string, name *string, roles *invite.Roles) invite.Role {
+	if name == nil {
+		v.required(field, name)
+		return ""
+	}
+	if role := invite.Role(*name); slices.Contains(roles.Names(), role) {
+		return role
+	}
+	v.add(field, fmt.Sprintf("must be one of %v", roles.Names()))
+	return ""
 }
 
 // slug checks a slug that a tenant is to get; nil as for text.

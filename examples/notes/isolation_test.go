@@ -101,6 +101,12 @@ func TestAStrangerReachesNothingByAnyWay(t *testing.T) {
 			{method: "PATCH", path: "/v1/notes/" + noteB.ID, body: `{"title":"x"}`},
 			{method: "DELETE", path: "/v1/notes/" + noteB.ID},
 			{method: "GET", path: "/v1/members"},
+			{method: "PATCH", path: "/v1/members/" + both.ID, body: `{"role":"viewer"}`},
+			{method: "DELETE", path: "/v1/members/" + both.ID},
+			{method: "GET", path: "/v1/invites"},
+			{method: "POST", path: "/v1/invites", body: `{"email":"a@b.example","role":"viewer"}`},
+			{method: "POST", path: "/v1/invites/" + tenant.NewID().String() + "/resend"},
+			{method: "DELETE", path: "/v1/invites/" + tenant.NewID().String()},
 			{method: "GET", path: "/v1/me"},
 		} {
 			req.token = stranger.token
@@ -126,6 +132,7 @@ func TestRow10_SQLThatNamesTheOtherTenantsSchemaIsDenied(t *testing.T) {
 	}
 	requireDenied(t, a.server.notes.db, ctx, `SELECT count(*) FROM tenantwall.membership`)
 	requireDenied(t, a.server.notes.db, ctx, `SELECT secret FROM tenantwall.notes_secret`)
+	requireDenied(t, a.server.notes.db, ctx, `SELECT key FROM tenantwall.notes_token_key`)
 	assert.Equal(t, []noteView{noteB}, a.notesOf(t, inB, both))
 }
 

@@ -3,87 +3,55 @@ package main
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenant/problem"
 )
 
-// signedIn lets users through, and puts the one who acts into the context.
+// signedIn lets users through, and puts the one who acts into the context. A token that
+// was made for a tenant is held against the membership as it is now.
 func (s *server) signedIn(next http.Handler) http.Handler {
+	authenticated := s.authenticate(next)
 	return handler(func(w http.ResponseWriter, r *http.Request) error {
-		token, err := bearer(r.Header)
-		if err != nil {
+		if err := oneCredential(r.Header); err != nil {
 			return err
 		}
-		p, err := s.tokens.verify(token)
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="notes", error="invalid_token"`)
-			return unauthenticated("the access token is not valid, or has expired")
-		}
-		next.ServeHTTP(w, r.WithContext(tenant.NewPrincipalContext(r.Context(), p)))
+		authenticated.ServeHTTP(w, r)
 		return nil
 	})
 }
 
-// bearer is the one credential of a request.
-func bearer(h http.Header) (string, error) {
-	lines := h.Values("Authorization")
-	if len(lines)+len(h.Values("X-API-Key")) > 1 {
-		return "", &tenant.Error{Code: tenant.CodeCredentialConflict, Detail: "the request has more than one of Authorization and X-API-Key"}
+// oneCredential refuses requests that leave open who acts.
+func oneCredential(h http.Header) error {
+	if len(h.Values("Authorization"))+len(h.Values("X-API-Key")) > 1 {
+		return &tenant.Error{Code: tenant.CodeCredentialConflict, Detail: "the request has more than one of Authorization and X-API-Key"}
 	}
-	if len(lines) == 0 {
-		return "", unauthenticated("the request needs Authorization: Bearer and an access token")
-	}
-	scheme, token, _ := strings.Cut(lines[0], " ")
-	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return "", unauthenticated("the header Authorization is not of the form: Bearer and an access token")
-	}
-	return token, nil
+	return nil
 }
 
 // inTenant lets those through who have at least a role in the tenant that the request is
 // for, and puts both into the context: from there every statement of tenantdb takes its
-// tenant.
+// tenant. The membership is as old as the cache's bound at most.
 func (s *server) inTenant(least invite.Role, next handler) http.Handler {
-	return s.signedIn(s.resolve(s.membersOnly(least, next)))
+	return s.signedIn(s.resolve(s.guard.RequireRole(least)(next)))
 }
 
-// perhapsInTenant is as inTenant, but lets signed-in users through too whose request is
-// for no tenant.
+// perhapsInTenant lets members of the tenant through that the request is for, and any
+// signed-in user whose request is for none.
 func (s *server) perhapsInTenant(next handler) http.Handler {
-	members := s.membersOnly(invite.RoleViewer, next)
+	members := s.guard.RequireMember(next)
 	return s.signedIn(s.resolveOptional(handler(func(w http.ResponseWriter, r *http.Request) error {
 		if _, named := tenant.FromContext(r.Context()); !named {
 			return next(w, r)
 		}
-		return members(w, r)
+		members.ServeHTTP(w, r)
+		return nil
 	})))
 }
 
-// membersOnly guards a tenant: whatever named it, the user must belong to it.
-func (s *server) membersOnly(least invite.Role, next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		t, err := tenant.Require(r.Context())
-		if err != nil {
-			return err
-		}
-		p, ok := tenant.PrincipalFromContext(r.Context())
-		if !ok {
-			return unauthenticated("the request needs a credential")
-		}
-		m, err := s.memberWith(r.Context(), t.ID, p.ID, least)
-		if err != nil {
-			return err
-		}
-		p.Tenant, p.Role = t.ID, string(m.Role)
-		return next(w, r.WithContext(tenant.NewPrincipalContext(r.Context(), p)))
-	}
-}
-
-// memberWith is a user's membership of a tenant, if it has at least a role. The errors are
-// not_a_member and forbidden.
+// memberWith is a user's membership of a tenant as it is now, read from the database, if
+// it has at least a role. The errors are not_a_member and forbidden.
 func (s *server) memberWith(ctx context.Context, in tenant.ID, userID string, least invite.Role) (invite.Member, error) {
 	m, err := s.members.Get(ctx, in, userID)
 	if err != nil {

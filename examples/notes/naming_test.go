@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -43,12 +44,18 @@ func ways(t testing.TB) []way {
 	}
 }
 
-// tokenFor is a token of the same user, made for a tenant.
+// tokenFor is a token of the same user, made for a tenant from the user's membership; of
+// one who is no member, it is a token that the service would not give.
 func (a api) tokenFor(t testing.TB, token string, in tenantView) string {
 	t.Helper()
-	p, err := a.server.tokens.verify(token)
+	claims, err := a.server.tokens.verifier.Verify(t.Context(), token)
 	require.NoError(t, err)
-	made, _, err := a.server.tokens.mint(userOf(p), in.ID)
+	m, err := a.server.members.Get(t.Context(), in.ID, claims.Principal.ID)
+	if err != nil {
+		require.ErrorIs(t, err, invite.ErrNotAMember)
+		m = invite.Member{TenantID: in.ID, Role: invite.RoleOwner, Version: 1}
+	}
+	made, _, err := a.server.tokens.ofMember(userOf(claims.Principal), m)
 	require.NoError(t, err)
 	return made
 }
@@ -184,7 +191,11 @@ func TestUnknownAndForeignTenantsAreRefused(t *testing.T) {
 	for _, w := range ways(t) {
 		req := request{method: "GET", path: "/v1/notes", token: stranger.token}
 		requireProblem(t, a.do(t, w.say(a, req, in)), 403, tenant.CodeNotAMember)
-		requireProblem(t, a.do(t, w.say(a, req, unknown)), 404, tenant.CodeTenantNotFound)
+		if w.name == "the token's tenant" {
+			requireProblem(t, a.do(t, w.say(a, req, unknown)), 403, tenant.CodeNotAMember) // the token is refused first
+		} else {
+			requireProblem(t, a.do(t, w.say(a, req, unknown)), 404, tenant.CodeTenantNotFound)
+		}
 	}
 }
 

@@ -195,6 +195,7 @@ func TestWhatARoleMayDo(t *testing.T) {
 	a := startAPI(t)
 	owner := a.newPerson(t)
 	in := a.newTenant(t, owner)
+	a.inPro(t, in)
 	note := a.write(t, in, owner, "note")
 	for _, role := range []invite.Role{invite.RoleViewer, invite.RoleMember, invite.RoleAdmin} {
 		p := a.newPerson(t)

@@ -138,7 +138,7 @@ func TestWhatTheOpenAPIDocumentSecuresAsksForACredential(t *testing.T) {
 	for _, route := range documentedRoutes(t) {
 		method, path, _ := strings.Cut(route, " ")
 		op, _ := document(t).at(document(t)["paths"], path, strings.ToLower(method))
-		req := request{method: method, path: strings.NewReplacer("{slug}", "acme-corp", "{id}", tenant.NewID().String()).Replace(path)}
+		req := request{method: method, path: strings.NewReplacer("{slug}", "acme-corp", "{id}", tenant.NewID().String(), "{user_id}", tenant.NewID().String()).Replace(path)}
 		got := a.do(t, req)
 		if len(op["security"].([]any)) > 0 {
 			requireProblem(t, got, 401, tenant.CodeUnauthenticated)

@@ -61,7 +61,7 @@ type program struct {
 func startProgram(t *testing.T, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(name, args...), ended: make(chan error, 1)}
-	p.cmd.Env = append(os.Environ(), "NOTES_ADDR=127.0.0.1:0", "DATABASE_URL=", "NOTES_DATA=", "NOTES_DEMO=", "NOTES_ADMIN_TOKEN=")
+	p.cmd.Env = append(os.Environ(), "NOTES_ADDR=127.0.0.1:0", "DATABASE_URL=", "NOTES_DATA=", "NOTES_DEMO=", "NOTES_BASE_URL=", "NOTES_ADMIN_TOKEN=", "SMTP_ADDR=")
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -262,6 +262,8 @@ func TestTheProgramSaysWhyItDoesNotStart(t *testing.T) {
 		"a bad base domain":   {[]string{"-base-domain", "Example.com:80"}, "", 1, "base domain"},
 		"a database away":     {nil, "DATABASE_URL=postgres://owner:secret-word@127.0.0.1:1/x", 1, "connect"},
 		"a missing program":   {nil, "TENANTWALL_PG_BIN=" + t.TempDir(), 1, "apt-get install postgresql"},
+		"an unsafe base URL":  {[]string{"-base-url", "http://notes.example"}, "", 1, "the secret needs https"},
+		"a bad mail server":   {nil, "SMTP_ADDR=mail.example", 1, "SMTP_ADDR"},
 		"an unusable address": {[]string{"-addr", "nowhere"}, "", 1, "missing port"},
 	} {
 		cmd := exec.Command(executable(t), c.args...)
@@ -280,7 +282,7 @@ func TestTheProgramTellsItsFlags(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(executable(t), "-h").CombinedOutput()
 	require.NoError(t, err)
-	for _, flag := range []string{"-addr", "-data", "-base-domain", "-demo", "NOTES_ADDR", "NOTES_DATA", "NOTES_BASE_DOMAIN", "NOTES_DEMO"} {
+	for _, flag := range []string{"-addr", "-data", "-base-domain", "-base-url", "-demo", "NOTES_ADDR", "NOTES_DATA", "NOTES_BASE_DOMAIN", "NOTES_BASE_URL", "NOTES_DEMO"} {
 		assert.Contains(t, string(out), flag)
 	}
 }

@@ -11,15 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// walk is a README's walk with curl, as a script for the service at a URL.
-func walk(t *testing.T, file, url string) string {
+// walk is a README's walk with curl, of one or more parts, as a script for the service at
+// a URL.
+func walk(t *testing.T, file, url string, parts ...string) string {
 	t.Helper()
 	readme, err := os.ReadFile(file)
 	require.NoError(t, err)
-	_, script, found := strings.Cut(string(readme), "```sh walk\n")
-	require.True(t, found)
-	script, _, found = strings.Cut(script, "```")
-	require.True(t, found)
+	var script string
+	for _, part := range parts {
+		_, rest, found := strings.Cut(string(readme), "```sh "+part+"\n")
+		require.True(t, found, part)
+		rest, _, found = strings.Cut(rest, "```")
+		require.True(t, found, part)
+		script += rest
+	}
 	host := strings.TrimPrefix(url, "http://")
 	_, port, _ := strings.Cut(host, ":")
 	return strings.NewReplacer("127.0.0.1:8080", host, "localhost:8080", "localhost:"+port).Replace(script)
@@ -29,8 +34,8 @@ func walk(t *testing.T, file, url string) string {
 func TestTheREADMEsWalkIsTrue(t *testing.T) {
 	t.Parallel()
 	p := startProgram(t, nil, executable(t))
-	answers := take(t, walk(t, "README.md", p.url))
-	require.Len(t, answers, 9)
+	answers := take(t, walk(t, "README.md", p.url, "walk", "people"))
+	require.Len(t, answers, 22, "%s", strings.Join(answers, "\n"))
 	for i := range 3 {
 		assert.Equal(t, answers[0], answers[i], "three ways, one list")
 		assert.Contains(t, answers[i], "Anvils are back in stock")
@@ -39,7 +44,17 @@ func TestTheREADMEsWalkIsTrue(t *testing.T) {
 		assert.Contains(t, answers[3+i], want)
 	}
 
-	answers = take(t, walk(t, "../../README.md", p.url))
+	for i, want := range []string{
+		`"email":"eve@new.example","role":"member","status":"pending"`, `"subject":"Join Acme Corp on Notes"`,
+		`"tenant":{"slug":"acme-corp","name":"Acme Corp"},"email":"eve@new.example","role":"member"`, `"role":"member"`,
+		`"tenant":{"id":`, `"notes":[{`,
+		`"role":"viewer"`, "unauthenticated", `"notes":[{`, "forbidden",
+		"not_a_member", "not_a_member", "not_a_member",
+	} {
+		assert.Contains(t, answers[9+i], want)
+	}
+
+	answers = take(t, walk(t, "../../README.md", p.url, "walk"))
 	require.Len(t, answers, 3)
 	assert.Contains(t, answers[0], "Anvils are back in stock")
 	assert.Equal(t, answers[0], answers[1], "two ways, one list")
@@ -62,7 +77,10 @@ func TestTheREADMENamesEveryFlagAndVariable(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	for _, name := range []string{"-addr", "-data", "-base-domain", "-demo", "NOTES_ADDR", "NOTES_DATA", "NOTES_BASE_DOMAIN", "NOTES_DEMO", "NOTES_ADMIN_TOKEN", "DATABASE_URL"} {
+	for _, name := range []string{
+		"-addr", "-data", "-base-domain", "-demo", "-base-url", "NOTES_ADDR", "NOTES_DATA", "NOTES_BASE_DOMAIN", "NOTES_DEMO", "NOTES_BASE_URL",
+		"NOTES_ADMIN_TOKEN", "DATABASE_URL", "SMTP_ADDR", "SMTP_FROM", "SMTP_USERNAME", "SMTP_PASSWORD",
+	} {
 		assert.Contains(t, string(readme), "`"+name+"`")
 	}
 }

@@ -26,14 +26,21 @@ func (s *server) routes() []route {
 		{method: "GET", path: "/healthz", handler: handler(s.healthz)},
 		{method: "GET", path: "/readyz", handler: handler(s.readyz)},
 		{method: "GET", path: "/openapi.json", handler: handler(s.openAPI)},
+		{method: "GET", path: "/.well-known/jwks.json", handler: s.tokens.jwks},
 
 		{method: "POST", path: "/v1/tenants", handler: s.signedIn(handler(s.createTenant))},
 		{method: "GET", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.getTenant))},
 		{method: "PATCH", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.updateTenant))},
 		{method: "DELETE", path: "/v1/tenants/{slug}", handler: s.signedIn(handler(s.deleteTenant))},
+
+		{method: "POST", path: "/v1/switch", handler: s.signedIn(handler(s.switchTenant))},
+		{method: "POST", path: "/v1/invites/preview", handler: handler(s.previewInvite)},
+		{method: "POST", path: "/v1/invites/accept", handler: s.signedIn(handler(s.acceptInvite))},
 	}
 	if s.demo {
-		routes = append(routes, route{method: "POST", path: "/v1/login", handler: handler(s.login)})
+		routes = append(routes,
+			route{method: "POST", path: "/v1/login", handler: handler(s.login)},
+			route{method: "GET", path: "/demo/outbox", handler: handler(s.showOutbox)})
 	}
 	if s.operatorToken != "" {
 		routes = append(routes, s.operatorRoutes()...)
@@ -53,6 +60,13 @@ func (s *server) tenantRoutes() []route {
 		in("PATCH", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.updateNote)),
 		in("DELETE", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.deleteNote)),
 		in("GET", "/v1/members", s.inTenant(invite.RoleViewer, s.listMembers)),
+		in("PATCH", "/v1/members/{user_id}", s.inTenant(invite.RoleAdmin, s.changeRole)),
+		in("DELETE", "/v1/members/{user_id}", s.inTenant(invite.RoleViewer, s.removeMember)), // oneself, or as admin
+
+		in("POST", "/v1/invites", s.inTenant(invite.RoleAdmin, s.createInvite)),
+		in("GET", "/v1/invites", s.inTenant(invite.RoleAdmin, s.listInvites)),
+		in("POST", "/v1/invites/{id}/resend", s.inTenant(invite.RoleAdmin, s.resendInvite)),
+		in("DELETE", "/v1/invites/{id}", s.inTenant(invite.RoleAdmin, s.revokeInvite)),
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tenantwall/tenantwall/tenant/accesstoken"
 )
 
 // controlMigrations make the service's own tables beside the library's, where no
@@ -17,13 +19,14 @@ import (
 //go:embed control
 var controlMigrations embed.FS
 
-// secret is what the service signs with. Each use has a key of its own derived from it,
-// so that what is signed for one is worth nothing for another.
+// secret is what the service makes keys of that nobody else needs to know. Each use has a
+// key of its own derived from it, so that what is signed for one is worth nothing for
+// another.
 type secret []byte
 
 // loadSecret is the secret kept in the database, made by whoever asks first: processes
-// on one database take each other's tokens and cursors, and those outlive a restart just
-// as the data do. A service with a vault keeps it there.
+// on one database take each other's cursors, and those outlive a restart just as the data
+// do. A service with a vault keeps it there.
 func loadSecret(ctx context.Context, control *pgxpool.Pool) (secret, error) {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails
@@ -36,6 +39,31 @@ func loadSecret(ctx context.Context, control *pgxpool.Pool) (secret, error) {
 		return nil, fmt.Errorf("load the signing secret: %w", err)
 	}
 	return kept, nil
+}
+
+// loadTokenKey is the key that access tokens are signed with, kept and made in the same
+// way. Other services verify the tokens with its public part alone.
+func loadTokenKey(ctx context.Context, control *pgxpool.Pool) (accesstoken.Key, error) {
+	fresh, err := accesstoken.GenerateKey(accesstoken.EdDSA)
+	if err != nil {
+		return accesstoken.Key{}, err
+	}
+	pem, err := fresh.MarshalPEM()
+	if err != nil {
+		return accesstoken.Key{}, err
+	}
+	const keep = `
+		INSERT INTO tenantwall.notes_token_key (id, key) VALUES (1, $1)
+		ON CONFLICT (id) DO UPDATE SET id = 1 RETURNING key`
+	var kept string
+	if err := control.QueryRow(ctx, keep, string(pem)).Scan(&kept); err != nil {
+		return accesstoken.Key{}, fmt.Errorf("load the key of access tokens: %w", err)
+	}
+	key, err := accesstoken.ParseKey([]byte(kept))
+	if err != nil {
+		return accesstoken.Key{}, fmt.Errorf("load the key of access tokens: %w", err)
+	}
+	return key, nil
 }
 
 // key is the key for one use.

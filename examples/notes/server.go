@@ -22,6 +22,8 @@ type server struct {
 	gateway, control *pgxpool.Pool // asked by readyz alone
 	catalog          *tenantdb.Catalog
 	members          *invite.Members
+	guard            *invite.Guard
+	mail             mailer
 	notes            noteStore
 	users            userStore
 	tokens           tokens
@@ -29,6 +31,9 @@ type server struct {
 	operatorToken    string // empty: no admin routes
 	demo             bool
 	log              *slog.Logger
+
+	// authenticate puts into the context who acts, and asks for a credential.
+	authenticate func(http.Handler) http.Handler
 
 	// resolve finds out which tenant a request is for, and asks for one;
 	// resolveOptional lets requests for none through.

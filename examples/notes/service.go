@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,6 +20,7 @@ import (
 	"github.com/tenantwall/tenantwall/examples/internal/devstack"
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/resolve"
+	"github.com/tenantwall/tenantwall/tenant/accesstoken"
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
 
@@ -48,6 +51,15 @@ func startService(ctx context.Context, cfg config, log *slog.Logger, out io.Writ
 		}
 	}()
 
+	// The address is taken first, because mails name it; requests wait until all is there.
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", cfg.addr)
+	if err != nil {
+		return nil, err
+	}
+	svc.onClose(func() error { return ignoreClosed(listener.Close()) })
+	svc.url = "http://" + reachable(listener.Addr().(*net.TCPAddr))
+
 	pg, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: cfg.data, URL: cfg.databaseURL})
 	if err != nil {
 		return nil, err
@@ -55,6 +67,9 @@ func startService(ctx context.Context, cfg config, log *slog.Logger, out io.Writ
 	svc.onClose(pg.Close)
 	fmt.Fprintln(out, "PostgreSQL:", pg)
 
+	// What the links of mails lead to never comes from a request, whose Host anybody can choose.
+	port := listener.Addr().(*net.TCPAddr).Port
+	cfg.baseURL = cmp.Or(cfg.baseURL, fmt.Sprintf("http://localhost:%d", port))
 	if svc.server, err = newServer(ctx, cfg, log, pg); err != nil {
 		return nil, err
 	}
@@ -63,35 +78,53 @@ func startService(ctx context.Context, cfg config, log *slog.Logger, out io.Writ
 			return nil, fmt.Errorf("demo data: %w", err)
 		}
 	}
-	return svc, svc.listen(ctx, cfg.addr, svc.server.handler(), log)
+	svc.serve(listener, svc.server.handler(), log)
+	return svc, nil
 }
 
 // newServer opens the packages of the library on a database, and puts the server together.
 func newServer(ctx context.Context, cfg config, log *slog.Logger, pg *devstack.Postgres) (*server, error) {
 	s := &server{gateway: pg.Gateway(), control: pg.Control(), operatorToken: cfg.operatorToken, demo: cfg.demo, log: log}
+	if err := s.openMail(cfg); err != nil {
+		return nil, err
+	}
 	db, err := tenantdb.Open(ctx, pg.Gateway(), tenantdb.WithLogger(log))
 	if err != nil {
 		return nil, err
 	}
 	s.notes = noteStore{db}
-	if err := s.openControl(ctx, pg.Control()); err != nil {
+	if err := s.openControl(ctx, cfg, pg.Control()); err != nil {
 		return nil, err
 	}
 	return s, s.openResolvers(cfg.baseDomain)
 }
 
+// openMail makes what sends mails.
+func (s *server) openMail(cfg config) (err error) {
+	if cfg.demo {
+		s.mail.outbox = &outbox{}
+	}
+	if s.mail.smtp, err = newSMTPSender(cfg.smtp); err != nil {
+		return err
+	}
+	if !s.mail.works() {
+		s.log.Warn("SMTP_ADDR is not set: nobody can be invited")
+	}
+	return nil
+}
+
 // openControl opens what is kept beside the tenants' schemas: the catalog first, because
 // the tables of the others refer to its own.
-func (s *server) openControl(ctx context.Context, control *pgxpool.Pool) (err error) {
+func (s *server) openControl(ctx context.Context, cfg config, control *pgxpool.Pool) (err error) {
 	tenants, err := fs.Sub(tenantMigrations, "migrations")
 	if err != nil {
 		return err
 	}
-	s.catalog, err = tenantdb.OpenCatalog(ctx, control, tenantdb.CatalogConfig{Migrations: tenants, Logger: s.log})
+	s.catalog, err = tenantdb.OpenCatalog(ctx, control, tenantdb.CatalogConfig{Migrations: tenants, OnPurge: invite.Forget, Logger: s.log})
 	if err != nil {
 		return err
 	}
-	if s.members, err = invite.Open(ctx, control, invite.Config{}); err != nil {
+	if err := s.openMembers(ctx, cfg, control); err != nil {
 		return err
 	}
 	own, err := fs.Sub(controlMigrations, "control")
@@ -102,21 +135,45 @@ func (s *server) openControl(ctx context.Context, control *pgxpool.Pool) (err er
 		return err
 	}
 	s.users = userStore{control}
-	return s.openSignatures(ctx, control)
+	return s.openSignatures(ctx, cfg, control)
 }
 
-// openSignatures makes what signs tokens and cursors.
-func (s *server) openSignatures(ctx context.Context, control *pgxpool.Pool) error {
-	signing, err := loadSecret(ctx, control)
+// openMembers opens what knows who belongs to which tenant, and makes the guard of the
+// tenants' routes.
+func (s *server) openMembers(ctx context.Context, cfg config, control *pgxpool.Pool) (err error) {
+	s.members, err = invite.Open(ctx, control, invite.Config{
+		Seats:  invite.SeatsFunc(seatLimit),
+		Sender: s.mail,
+		Link:   strings.TrimSuffix(cfg.baseURL, "/") + "/",
+	})
+	if err != nil {
+		return fmt.Errorf("members, whose invitations lead to the base URL %q: %w", cfg.baseURL, err)
+	}
+	s.guard, err = invite.NewGuard(s.members.Cache(), s.members.Roles())
+	return err
+}
+
+// openSignatures makes what signs tokens and cursors, and what asks for tokens.
+func (s *server) openSignatures(ctx context.Context, cfg config, control *pgxpool.Pool) error {
+	own, err := loadSecret(ctx, control)
 	if err != nil {
 		return err
 	}
-	s.tokens.now = time.Now
-	if s.tokens.key, err = signing.key("access tokens"); err != nil {
+	if s.cursors.key, err = own.key("cursors"); err != nil {
 		return err
 	}
-	s.cursors.key, err = signing.key("cursors")
-	return err
+	signing, err := loadTokenKey(ctx, control)
+	if err != nil {
+		return err
+	}
+	if s.tokens, err = newTokens(signing, "https://"+cfg.baseDomain); err != nil {
+		return err
+	}
+	s.authenticate = accesstoken.Authenticate(s.tokens.verifier, accesstoken.AuthenticateConfig{
+		Members:  s.members.Cache(),
+		Required: true,
+	})
+	return nil
 }
 
 // openResolvers makes what finds out which tenant a request is for.
@@ -134,14 +191,8 @@ func (s *server) openResolvers(baseDomain string) error {
 	return nil
 }
 
-// listen starts to serve on an address.
-func (svc *service) listen(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	svc.url = "http://" + reachable(listener.Addr().(*net.TCPAddr))
+// serve starts to answer requests.
+func (svc *service) serve(listener net.Listener, h http.Handler, log *slog.Logger) {
 	life, end := context.WithCancel(context.Background())
 	web := &http.Server{
 		Handler:           h,
@@ -167,7 +218,14 @@ func (svc *service) listen(ctx context.Context, addr string, h http.Handler, log
 		}
 		return nil
 	})
-	return nil
+}
+
+// ignoreClosed is err, unless it says that the server has closed the listener already.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // reachable is an address as a client on this machine may use it.

@@ -44,6 +44,7 @@ func TestWithoutPostgreSQLTheServiceIsUnavailable(t *testing.T) {
 	a, _ := startOn(t, pg, slog.New(slog.DiscardHandler), config{demo: true})
 	ada := a.signIn(t, "ada@acme.example")
 	acme := headers("X-Tenant-Slug", "acme-corp")
+	inAcme := a.switchTo(t, ada, "acme-corp").Token
 	require.Equal(t, 200, a.do(t, request{method: "GET", path: "/readyz"}).status)
 	require.NoError(t, pg.Close())
 
@@ -55,6 +56,11 @@ func TestWithoutPostgreSQLTheServiceIsUnavailable(t *testing.T) {
 		{method: "GET", path: "/v1/tenants/acme-corp"},
 		{method: "POST", path: "/v1/tenants", body: `{"slug":"gamma-labs","name":"x"}`},
 		{method: "POST", path: "/v1/login", body: `{"email":"ada@acme.example"}`},
+		{method: "POST", path: "/v1/switch", body: `{"tenant":"acme-corp"}`},
+		{method: "GET", path: "/v1/members"},
+		{method: "POST", path: "/v1/invites", body: `{"email":"eve@new.example","role":"member"}`},
+		{method: "POST", path: "/v1/invites/preview", body: `{"token":"` + strings.Repeat("A", 43) + `"}`},
+		{method: "POST", path: "/v1/invites/accept", body: `{"token":"` + strings.Repeat("A", 43) + `"}`},
 	} {
 		if strings.HasPrefix(req.path, "/v1") && req.path != "/v1/login" {
 			req.token, req.header = ada.token, acme
@@ -66,6 +72,11 @@ func TestWithoutPostgreSQLTheServiceIsUnavailable(t *testing.T) {
 	}
 	assert.Equal(t, 200, a.do(t, request{method: "GET", path: "/healthz"}).status, "a restart would not help")
 	requireProblem(t, a.do(t, request{method: "GET", path: "/v1/notes"}), 401, tenant.CodeUnauthenticated)
+
+	// A token that was made for a tenant is held against the membership, which nobody can
+	// look up once the cache has forgotten it.
+	got, _ := a.untilStatus(t, request{method: "GET", path: "/v1/me", token: inAcme}, 503)
+	requireProblem(t, got, 503, tenant.CodeUnavailable)
 }
 
 func TestOutsideDemoModeThereIsNoSignInAndNoAdmin(t *testing.T) {
@@ -77,6 +88,7 @@ func TestOutsideDemoModeThereIsNoSignInAndNoAdmin(t *testing.T) {
 		{method: "POST", path: "/admin/tenants/acme-corp/suspend", token: demoOperatorToken},
 		{method: "POST", path: "/admin/tenants/acme-corp/resume", token: ""},
 		{method: "PUT", path: "/admin/tenants/acme-corp/plan", body: `{"plan":"pro"}`},
+		{method: "GET", path: "/demo/outbox?email=ada@acme.example"},
 	} {
 		requireProblem(t, plain.send(t, req), 404, tenant.CodeNotFound)
 	}
@@ -86,6 +98,35 @@ func TestOutsideDemoModeThereIsNoSignInAndNoAdmin(t *testing.T) {
 	operated, _ := startOn(t, pg, testLog(), config{operatorToken: "of the operator"})
 	requireProblem(t, operated.do(t, request{method: "POST", path: "/admin/tenants/acme-corp/suspend", token: demoOperatorToken}), 401, tenant.CodeUnauthenticated)
 	requireProblem(t, operated.do(t, request{method: "POST", path: "/admin/tenants/acme-corp/suspend", token: "of the operator"}), 404, tenant.CodeTenantNotFound)
+}
+
+func TestWithoutAMailServerNobodyIsInvited(t *testing.T) {
+	t.Parallel()
+	pg := startServer(t)
+	demo, _ := startOn(t, pg, testLog(), config{demo: true})
+	plain, _ := startOn(t, pg, slog.New(slog.DiscardHandler), config{})
+	ada, acme := demo.signIn(t, "ada@acme.example"), tenantView{Slug: "acme-corp"}
+	inv, mail := demo.invite(t, ada, acme, newEmail(), "member")
+	got := plain.tryInvite(t, ada, acme, newEmail(), "member")
+	assert.Contains(t, requireProblem(t, got, 503, tenant.CodeUnavailable).Detail, "no mail server")
+	requireProblem(t, plain.inTenant(t, ada, acme, "POST", "/v1/invites/"+inv.ID+"/resend", ""), 503, tenant.CodeUnavailable)
+	list := as[invitesView](t, plain.inTenant(t, ada, acme, "GET", "/v1/invites", ""), 200)
+	assert.Equal(t, []inviteView{inv}, list.Invites, "no invitation is made")
+	assert.Equal(t, 200, plain.preview(t, mail.InviteToken).status)
+}
+
+func TestTheLinksOfMailsLeadToTheBaseURL(t *testing.T) {
+	t.Parallel()
+	a, _ := startOn(t, startServer(t), testLog(), config{demo: true, baseURL: "https://notes.example/app/"})
+	ada, email := a.signIn(t, "ada@acme.example"), newEmail()
+	got := a.do(t, request{
+		method: "POST", path: "/v1/invites", token: ada.token, host: "acme-corp.localhost", body: `{"email":"` + email + `","role":"member"}`,
+		header: headers("X-Forwarded-Host", "evil.example", "Origin", "https://evil.example"),
+	})
+	require.Equal(t, 201, got.status)
+	mail := a.mailsTo(t, email)[0]
+	assert.Contains(t, mail.Text, "\nhttps://notes.example/app/#token="+mail.InviteToken+"\n")
+	assert.NotContains(t, mail.Text, "evil")
 }
 
 func TestTwoProcessesServeOneDatabase(t *testing.T) {
@@ -117,13 +158,18 @@ func TestTheLogHoldsNoSecret(t *testing.T) {
 	a.do(t, request{method: "GET", path: "/t/acme-corp/v1/notes/" + note.ID, token: ada.token})
 	a.do(t, request{method: "GET", path: "/v1/me", header: headers("X-API-Key", "word-of-a-key")})
 	a.do(t, request{method: "POST", path: "/admin/tenants/acme-corp/resume", token: "word-of-the-operator"})
+	inAcme := a.switchTo(t, ada, "acme-corp").Token
+	_, mail := a.invite(t, ada, tenantView{Slug: "acme-corp"}, "word-of-mouth@new.example", "member")
+	a.preview(t, mail.InviteToken)
+	a.accept(t, a.signIn(t, "word-of-mouth@new.example"), mail.InviteToken)
+	a.inTenant(t, ada, tenantView{Slug: "acme-corp"}, "DELETE", "/v1/members/"+ada.ID, "")
 	require.NoError(t, pg.Close())
 	a.do(t, request{method: "GET", path: "/t/acme-corp/v1/notes?cursor=" + cursor, token: ada.token})
 	require.NoError(t, svc.close())
 
 	text := log.String()
 	require.Contains(t, text, `route="GET /t/{tenant}/v1/notes/{id}"`)
-	for _, secret := range []string{ada.token, cursor, note.ID, "word-of", "@acme.example", pg.Password()} {
+	for _, secret := range []string{ada.token, inAcme, mail.InviteToken, ada.ID, "#token=", "@new.example", cursor, note.ID, "word-of", "@acme.example", pg.Password()} {
 		assert.NotContains(t, text, secret)
 	}
 }

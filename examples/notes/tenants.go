@@ -13,12 +13,6 @@ import (
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
 
-// defaultPlan is the plan of a tenant that nobody gave another.
-const defaultPlan = "free"
-
-// isPlan reports whether there is a plan of this name.
-func isPlan(name string) bool { return name == defaultPlan || name == "pro" }
-
 // createTenant makes a tenant whose first member and owner is the user who asks for it.
 // Both are there or neither: no tenant is ever without an owner.
 func (s *server) createTenant(w http.ResponseWriter, r *http.Request) error {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tenantwall/tenantwall/tenant"
@@ -20,26 +18,10 @@ type user struct {
 // userOf is the user who acts.
 func userOf(p tenant.Principal) user { return user{ID: p.ID, Email: p.Email} }
 
-// errNoUser says that nobody has the e-mail address.
-var errNoUser = errors.New("no user has the e-mail address")
-
 // userStore stands in for an identity provider: it knows who there is, and believes them.
 type userStore struct{ control *pgxpool.Pool }
 
-// byEmail is the user with an e-mail address in lower case, or errNoUser.
-func (s userStore) byEmail(ctx context.Context, email string) (user, error) {
-	u := user{Email: email}
-	err := s.control.QueryRow(ctx, `SELECT id FROM tenantwall.notes_user WHERE email = $1`, email).Scan(&u.ID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return user{}, errNoUser
-	}
-	if err != nil {
-		return user{}, fmt.Errorf("look up a user: %w", err)
-	}
-	return u, nil
-}
-
-// ensure is the user with an e-mail address in lower case, made if need be.
+// ensure is the user with an e-mail address in canonical form, made if need be.
 func (s userStore) ensure(ctx context.Context, email string) (user, error) {
 	// The update changes nothing; it makes the row that is there already be returned.
 	const sql = `
