@@ -159,6 +159,7 @@ func TestRow4_TheTenantIsInForceWithinTheStatementAlone(t *testing.T) {
 		return s
 	}
 	within := state{w.schema(a), `"` + w.schema(a) + `", pg_temp`}
+	inTx := state{w.schema(a), w.schema(a) + `, pg_temp`} // SET quotes only what needs it
 	outside := state{w.gateway, `""`}
 	for range 2 {
 		assert.Equal(t, within, scan(db.QueryRow(as(t, a), sql)), "a statement")
@@ -170,12 +171,12 @@ func TestRow4_TheTenantIsInForceWithinTheStatementAlone(t *testing.T) {
 		require.NoError(t, db.SendBatch(as(t, a), b).Close())
 		assert.Equal(t, outside, scan(pool.QueryRow(t.Context(), sql)), "after a batch")
 		require.NoError(t, db.InTx(as(t, a), func(ctx context.Context, tx pgx.Tx) error {
-			assert.Equal(t, within, scan(tx.QueryRow(ctx, sql)), "a transaction")
+			assert.Equal(t, inTx, scan(tx.QueryRow(ctx, sql)), "a transaction")
 			nested, err := tx.Begin(ctx)
 			require.NoError(t, err)
-			assert.Equal(t, within, scan(nested.QueryRow(ctx, sql)), "a savepoint")
+			assert.Equal(t, inTx, scan(nested.QueryRow(ctx, sql)), "a savepoint")
 			require.NoError(t, nested.Rollback(ctx))
-			assert.Equal(t, within, scan(tx.QueryRow(ctx, sql)), "after a savepoint")
+			assert.Equal(t, inTx, scan(tx.QueryRow(ctx, sql)), "after a savepoint")
 			return nil
 		}))
 		assert.Equal(t, outside, scan(pool.QueryRow(t.Context(), sql)), "after a transaction")

@@ -235,3 +235,15 @@ func (t *tx) Conn() *pgx.Conn {
 	t.note(lasting)
 	return t.Tx.Conn()
 }
+
+// LargeObjects are of the database, each of the role that has made it. The handle is pgx's
+// and knows nothing of the end of the transaction, so the connection is closed with it.
+func (t *tx) LargeObjects() pgx.LargeObjects {
+	if t.over() {
+		b := &pgx.Batch{}
+		b.BeginTx(pgx.TxOptions{})
+		return pgx.FailedBatchResults(b, pgx.ErrTxClosed).Tx().LargeObjects()
+	}
+	t.note(lasting)
+	return t.Tx.LargeObjects()
+}

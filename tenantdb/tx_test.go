@@ -249,7 +249,6 @@ func TestNothingOfATransactionIsOfUseAfterItsEnd(t *testing.T) {
 		require.NoError(t, err)
 		inner, err := nested.Begin(t.Context())
 		require.NoError(t, err)
-		objects := tx.LargeObjects()
 		require.NoError(t, end(tx))
 
 		other, err := db.Begin(as(t, b)) // on the same connection
@@ -258,6 +257,7 @@ func TestNothingOfATransactionIsOfUseAfterItsEnd(t *testing.T) {
 		for _, over := range []pgx.Tx{tx, nested, inner} {
 			assertOver(t, over, name)
 		}
+		objects := tx.LargeObjects()
 		_, err = objects.Create(t.Context(), 0)
 		require.ErrorIs(t, err, pgx.ErrTxClosed, name)
 		got, err := body(t.Context(), other)
@@ -276,6 +276,26 @@ func TestNothingOfATransactionIsOfUseAfterItsEnd(t *testing.T) {
 	require.NoError(t, nested.Rollback(t.Context()))
 	assertOver(t, inner, "its savepoint is gone")
 	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+func TestLargeObjectsAreOfNoUseAfterTheirTransaction(t *testing.T) {
+	t.Parallel()
+	w, pool, db, a := one(t)
+	before := backend(t, pool)
+	var objects pgx.LargeObjects
+	require.NoError(t, db.InTx(as(t, a), func(ctx context.Context, tx pgx.Tx) error {
+		nested, err := tx.Begin(ctx)
+		require.NoError(t, err)
+		objects = nested.LargeObjects()
+		id, err := objects.Create(ctx, 0)
+		require.NoError(t, err)
+		require.NoError(t, objects.Unlink(ctx, id))
+		return nested.Commit(ctx)
+	}))
+	_, err := objects.Create(t.Context(), 0)
+	require.Error(t, err)
+	assert.NotEqual(t, before, backend(t, pool), "its connection is closed")
+	assertClean(t, w, pool, db, a)
 }
 
 func TestResultsLeftOpenInATransactionRollItBack(t *testing.T) {
