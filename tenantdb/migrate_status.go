@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -125,11 +126,19 @@ func (s *statusRun) look(ctx context.Context, chunk []target) ([]schemaFacts, er
 		if err == nil || attempt == lookAttempts || !goneMeanwhile(err) {
 			return facts, err
 		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(rand.N(lookPause)):
+		}
 	}
 }
 
-// lookAttempts bounds how often a look is repeated, while a purge goes on.
-const lookAttempts = 10
+// lookAttempts and lookPause bound how often a look is repeated, while a purge goes on.
+const (
+	lookAttempts = 20
+	lookPause    = 50 * time.Millisecond
+)
 
 func (s *statusRun) lookOnce(ctx context.Context, chunk []target) ([]schemaFacts, error) {
 	schemas := make([]string, len(chunk))
@@ -177,10 +186,18 @@ func readFailures(ctx context.Context, q querier, schemas []string) (map[string]
 	return failures, err
 }
 
-// goneMeanwhile reports whether a statement met an object that was dropped under it.
+// goneMeanwhile reports whether a statement met an object that was dropped under it, or
+// waited for the one that drops it while that waited for us.
 func goneMeanwhile(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && (pgErr.Code == codeUndefinedTable || pgErr.Code == codeInternalError)
+	if !errors.As(err, &pgErr) {
+		return false
+	}
+	switch pgErr.Code {
+	case codeUndefinedTable, codeInternalError, codeDeadlock:
+		return true
+	}
+	return false
 }
 
 const codeUndefinedTable = "42P01"
