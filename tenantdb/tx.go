@@ -123,8 +123,8 @@ func (t *tx) Commit(ctx context.Context) error {
 	var err error
 	if t.outer != nil {
 		err = t.Tx.Commit(ctx)
-	} else {
-		err = t.x.commit(ctx)
+	} else if err = t.x.commit(ctx); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
+		t.lasting = true // it is open still: closed here, and not behind the back of who may read from it
 	}
 	if isLeftTenant(err) {
 		t.x.db.left.Add(1)
