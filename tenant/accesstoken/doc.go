@@ -101,5 +101,7 @@
 // [Authenticate] takes any [TokenVerifier]. A product whose tokens come from an OpenID
 // provider writes a [VerifierFunc], which verifies them with the provider's keys and says
 // what their claims mean here; the example shows how. Such tokens mostly name no tenant.
+// The recipe in examples/recipes/oidc is a whole one, with keys fetched from the provider
+// and a claim that holds the tenant's id.
 // Refresh tokens are the identity provider's business, and not in this package.
 package accesstoken
