@@ -246,6 +246,18 @@ func with(claim string, value any) func(*testing.T, *world) string {
 	}
 }
 
+func TestOnlyTheMethodThatWasSetIsTaken(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	cfg := p.config()
+	cfg.Method = "ES256"
+	verifier, err := oidc.NewProvider(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(verifier.Close)
+	_, err = verifier.Verify(t.Context(), p.token(t, "k1", nil))
+	assert.ErrorIs(t, err, jwt.ErrTokenSignatureInvalid, "the key is the provider's, but of another method")
+}
+
 func TestOnlyAVerifiedEmailIsTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
