@@ -75,8 +75,9 @@ func (s *Session) Begin(ctx context.Context) (pgx.Tx, error) { return s.begin(ct
 //
 // Nested transactions, which are savepoints, are confined as well. Rollback works with a
 // context that is over. Commit returns [ErrLeftTenant] when a statement has changed the
-// role of the session; everything is rolled back then. The transaction's Conn is the bare
-// connection; to call it costs that connection, which is closed in the end.
+// role of the session; everything is rolled back then. The transaction's Conn and
+// LargeObjects hand out what outlives it, so to call them costs the connection, which is
+// closed in the end.
 //
 // Options with a BeginQuery, a CommitQuery or words that PostgreSQL does not know are
 // refused with [ErrTxOptions].
