@@ -168,7 +168,7 @@ func (c *Catalog) freeSlug(ctx context.Context, slug tenant.Slug) (bool, error) 
 // release gives back the reservation that a failed creation made. It does so also when
 // ctx is what has ended the creation. What it can't give back is freed by freeSlug later.
 func (c *Catalog) release(ctx context.Context, id tenant.ID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	if _, err := c.pool.Exec(ctx, sqlRelease, id, string(EventReleased), c.now()); err != nil {
 		c.cfg.Logger.WarnContext(ctx, "tenantdb: the reservation of a tenant that could not be created stays until it expires",

@@ -42,7 +42,7 @@ const (
 	codeInvalidBinary         = "22P03"
 )
 
-// leftTenant is in the error that the check of the role raises, see [checkSQL].
+// leftTenant is in the error that the check of the role raises, see [checkStatement].
 const leftTenant = "session left its tenant"
 
 func isLeftTenant(err error) bool {

@@ -280,9 +280,18 @@ func (x *exchange) abandon(queries []query) {
 // that was met; a deferred constraint, for one, is only looked at here.
 func (x *exchange) finish() error {
 	err := x.pipeline.Close()
-	if x.checked && isLeftTenant(err) {
-		x.db.left.Add(1)
-		return ErrLeftTenant
+	if !x.checked {
+		return err
 	}
-	return err
+	return x.countLeft(err)
+}
+
+// countLeft is what the caller is told of the check's refusal, which it counts; any other
+// error stays as it is.
+func (x *exchange) countLeft(err error) error {
+	if !isLeftTenant(err) {
+		return err
+	}
+	x.db.left.Add(1)
+	return ErrLeftTenant
 }

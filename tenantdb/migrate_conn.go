@@ -66,7 +66,7 @@ func (c *migrationConn) release(ctx context.Context) {
 		return
 	}
 	if c.ran {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		_ = c.conn.Conn().Close(ctx) // it is cut if it can't be closed in order
 	}

@@ -140,12 +140,10 @@ func setupOnce(ctx context.Context, conn *pgx.Conn, gateway, control login, o se
 // rollback ends a transaction that may be over already, with a context of its own: the
 // caller's may be what ended the work.
 func rollback(ctx context.Context, tx pgx.Tx) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	_ = tx.Rollback(ctx) // a connection on which this fails is closed by pgx
 }
-
-const rollbackTimeout = 5 * time.Second
 
 // concurrentChange reports whether err is that of a statement which met another one that
 // changed the same role or grant. The system catalogs have no locks to wait on there.

@@ -13,7 +13,7 @@ import (
 
 // tx is a transaction, or a savepoint in one, that is confined to a tenant.
 type tx struct {
-	pgx.Tx // pgx's own, which ends it
+	pgx.Tx // pgx's own
 	x      exchange
 	outer  *tx // of a savepoint
 	closed bool
@@ -126,12 +126,8 @@ func (t *tx) Commit(ctx context.Context) error {
 	} else if err = t.x.commit(ctx); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
 		t.lasting = true // it is open still: closed here, and not behind the back of who may read from it
 	}
-	if isLeftTenant(err) {
-		t.x.db.left.Add(1)
-		err = ErrLeftTenant
-	}
 	t.end()
-	return err
+	return t.x.countLeft(err)
 }
 
 // Rollback works with a context of its own: the caller's is often the reason for it.
