@@ -17,6 +17,7 @@ BENCH ?= .
 BENCHARGS ?=
 FUZZTIME ?= 20s
 OPS ?= 1000000
+JOBS ?= 1000
 ARGS ?=
 
 # PG=18 runs on that PostgreSQL, fetched by scripts/fetch-postgres, and not on the system's.
@@ -36,10 +37,12 @@ setup: ## install what tests and example need and this machine lacks
 run: ## start the Notes example with all its servers; Ctrl-C ends them (ARGS="-addr :9090")
 	@$(with_postgres) scripts/setup example && go build -o bin/notes ./examples/notes && exec bin/notes $(ARGS)
 
+# One package's tests after the other (-p 1): servers and browsers of two at once wait so long
+# for two cores that tests which wait for them give up.
 .PHONY: test
 test: ## format check, vet, and all tests of both modules with the race detector (PG=18)
 	@$(with_postgres) scripts/setup && $(MAKE) --no-print-directory check-format vet && \
-	  CGO_ENABLED=1 go test -race -shuffle=on -timeout 9m $(TESTFLAGS) $(PACKAGES)
+	  CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m -p 1 $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-short
 test-short: ## the quick tests alone, without the race detector
@@ -71,9 +74,10 @@ bench: ## what a tenant costs, side by side (BENCHARGS="-rounds 5"), then all be
 	  go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: torture
-torture: ## the isolation torture in its long form (OPS=1000000 operations)
+torture: ## isolation in its long form: of sessions (OPS=1000000 operations), and of jobs (JOBS=1000)
 	@$(with_postgres) scripts/setup && \
-	  TENANTWALL_TORTURE_OPS=$(OPS) go test -run Torture -count=1 -v -timeout 60m $(TESTFLAGS) ./tenantdb/...
+	  TENANTWALL_TORTURE_OPS=$(OPS) go test -run Torture -count=1 -v -timeout 60m $(TESTFLAGS) ./tenantdb/... && \
+	  TENANTWALL_TEMPORAL_JOBS=$(JOBS) go test -run JobsOfFiftyTenants -count=1 -v -timeout 60m $(TESTFLAGS) ./examples/internal/temporalxtests
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for a while (FUZZTIME=20s)

@@ -196,6 +196,54 @@ func TestRedisKeepsNothingAndWantsItsPassword(t *testing.T) {
 	assert.False(t, listening(r.Port()))
 }
 
+func TestRedisClusterServesAllSlotsWithItsPassword(t *testing.T) {
+	t.Parallel()
+	cluster, err := localserver.StartRedisCluster(t.Context(), 3)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, cluster.Close()) })
+	require.Len(t, cluster.Addrs(), 3)
+
+	served := 0
+	for _, node := range cluster.Nodes {
+		assert.Equal(t, cluster.Password(), node.Password())
+		assert.Equal(t, []string{"-NOAUTH Authentication required."}, redis(t, node, "GET key"))
+		answer := redis(t, node, "AUTH "+node.Password(), "GET key")
+		if answer[1] == "$-1" {
+			served++
+			continue
+		}
+		assert.Contains(t, answer[1], "-MOVED 12539 ")
+	}
+	assert.Equal(t, 1, served, "one node has the slot of the key")
+
+	_, err = localserver.StartRedisCluster(t.Context(), 2)
+	require.ErrorContains(t, err, "less than 3")
+}
+
+func TestRedisSentinelKnowsItsMasterAndTheReplica(t *testing.T) {
+	t.Parallel()
+	s, err := localserver.StartRedisSentinel(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+
+	// A sentinel knows no QUIT, so its lines are counted.
+	conn, err := net.Dial("tcp", s.Sentinel.Addr())
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, conn.Close()) }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(conn, "SENTINEL MASTERS\r\nAUTH %s\r\nSENTINEL GET-MASTER-ADDR-BY-NAME %s\r\n", s.Password(), s.MasterName())
+	require.NoError(t, err)
+	port := strconv.Itoa(s.Master.Port())
+	lines := bufio.NewScanner(conn)
+	for _, want := range []string{"-NOAUTH Authentication required.", "+OK", "*2", "$9", "127.0.0.1", "$" + strconv.Itoa(len(port)), port} {
+		require.True(t, lines.Scan(), "%v", lines.Err())
+		assert.Equal(t, want, lines.Text())
+	}
+	assert.Equal(t, []string{"+OK", "+OK"}, redis(t, s.Master, "AUTH "+s.Password(), "SET key value"))
+	refused := redis(t, s.Replica, "AUTH "+s.Password(), "SET key value")
+	assert.Contains(t, refused[1], "-READONLY ")
+}
+
 func TestPgBouncerSharesOneConnectionAmongUsersClients(t *testing.T) {
 	t.Parallel()
 	pg := startPostgres(t, localserver.PostgresConfig{NoSync: true})

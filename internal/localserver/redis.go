@@ -2,7 +2,6 @@ package localserver
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +29,7 @@ type RedisConfig struct {
 type Redis struct {
 	server
 	password string
+	bus      int // port for the other nodes of its cluster, if it has one
 }
 
 // StartRedis starts a Redis server without persistence and returns once it answers.
@@ -36,9 +37,14 @@ type Redis struct {
 // ctx bounds the start alone, not the server's life; without a deadline the limit is
 // 90 s. The caller must Close the server. A [*MissingError] says that Redis is not
 // installed; what the server wrote is quoted when it fails to start.
-func StartRedis(ctx context.Context, cfg RedisConfig) (_ *Redis, err error) {
+func StartRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 	ctx, cancel := starting(ctx)
 	defer cancel()
+	return startRedis(ctx, rand.Text(), cfg.Settings, (*Redis).command)
+}
+
+// startRedis starts what command makes of the program's path and its configuration.
+func startRedis(ctx context.Context, password string, further map[string]string, command redisCommand) (_ *Redis, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("localserver: Redis: %w", err)
@@ -53,7 +59,7 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (_ *Redis, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Redis{password: rand.Text()}
+	r := &Redis{password: password}
 	if err := r.open("redis", as, false, step{syscall.SIGTERM, 2 * time.Second}); err != nil {
 		return nil, err
 	}
@@ -67,14 +73,16 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (_ *Redis, err error) {
 			"appendonly":  "no",
 			"daemonize":   "no",
 		}
-		maps.Copy(settings, cfg.Settings)
+		maps.Copy(settings, further)
 		var conf strings.Builder
 		for name, value := range settings {
 			fmt.Fprintf(&conf, "%s %s\n", name, value)
 		}
-		cmd := exec.Command(path, "-")
+		cmd, err := command(r, path, conf.String(), as)
+		if err != nil {
+			return err
+		}
 		cmd.Dir = r.run.path
-		cmd.Stdin = strings.NewReader(conf.String()) // an argument would show the password to everyone
 		if r.process, err = startProcess(cmd, as, syscall.SIGKILL); err != nil {
 			return err
 		}
@@ -85,6 +93,17 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (_ *Redis, err error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// redisCommand makes the command that runs Redis with a configuration, in which the password
+// stands: an argument would show it to everyone.
+type redisCommand func(r *Redis, path, conf string, as *account) (*exec.Cmd, error)
+
+// command runs a server, which needs no file.
+func (r *Redis) command(path, conf string, _ *account) (*exec.Cmd, error) {
+	cmd := exec.Command(path, "-")
+	cmd.Stdin = strings.NewReader(conf)
+	return cmd, nil
 }
 
 // Addr is the address that the server listens on, as host:port.
@@ -100,7 +119,10 @@ func (r *Redis) URL() string {
 }
 
 // ping signs in and asks whether the server is there.
-func (r *Redis) ping(ctx context.Context) error {
+func (r *Redis) ping(ctx context.Context) error { return r.want(ctx, "PING", "+PONG") }
+
+// signedIn sends a command on a connection of its own and has its answer read.
+func (r *Redis) signedIn(ctx context.Context, command string, read func(*bufio.Reader) error) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Addr())
 	if err != nil {
 		return err
@@ -111,17 +133,64 @@ func (r *Redis) ping(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", r.password); err != nil {
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\n%s\r\n", r.password, command); err != nil {
 		return err
 	}
-	answer := bufio.NewScanner(conn)
-	for _, want := range []string{"+OK", "+PONG"} {
-		if !answer.Scan() {
-			return fmt.Errorf("no %s: %w", want, cmp.Or(answer.Err(), io.ErrUnexpectedEOF))
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	if line = strings.TrimSpace(line); line != "+OK" {
+		return fmt.Errorf("sign in: answered %q", line)
+	}
+	return read(answer)
+}
+
+// want sends a command and compares the first line of the answer.
+func (r *Redis) want(ctx context.Context, command, answer string) error {
+	return r.signedIn(ctx, command, func(lines *bufio.Reader) error {
+		got, err := lines.ReadString('\n')
+		if got = strings.TrimSpace(got); err == nil && got != answer {
+			err = fmt.Errorf("answered %q, not %q", got, answer)
 		}
-		if got := answer.Text(); got != want {
-			return fmt.Errorf("answered %q, not %q", got, want)
+		return err
+	})
+}
+
+// text sends a command and returns the text that is its answer.
+func (r *Redis) text(ctx context.Context, command string) (text string, err error) {
+	err = r.signedIn(ctx, command, func(lines *bufio.Reader) error {
+		length, err := lines.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(length, "$")))
+		if err != nil || n < 0 || n > 1<<16 {
+			return fmt.Errorf("answered %q, not a text", length)
+		}
+		answer := make([]byte, n)
+		_, err = io.ReadFull(lines, answer)
+		text = string(answer)
+		return err
+	})
+	return text, err
+}
+
+// until asks again and again, until the answer to a command has all of the words in it.
+func (r *Redis) until(ctx context.Context, command string, words ...string) error {
+	for {
+		text, err := r.text(ctx, command)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s without %q: %w: %s", command, words, ctx.Err(), text)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return nil
 }

@@ -62,6 +62,15 @@ func (c *Cache[K, V]) Delete(key K) {
 	}
 }
 
+// DeleteIf forgets the entries of which drop is true. It looks at all.
+func (c *Cache[K, V]) DeleteIf(drop func(key K, value V) bool) {
+	for key, e := range c.entries {
+		if drop(key, e.value) {
+			c.Delete(key)
+		}
+	}
+}
+
 // Len is the number of entries.
 func (c *Cache[K, V]) Len() int { return len(c.entries) }
 

@@ -82,3 +82,21 @@ func TestCacheBehavesLikeAListOfTheLastUsed(t *testing.T) {
 		}
 	})
 }
+
+func TestDeleteIfForgetsWhatItIsToldAndNothingElse(t *testing.T) {
+	t.Parallel()
+	c := lru.New[int, string](3)
+	for i, value := range []string{"a", "b", "a"} {
+		c.Put(i, value)
+	}
+	c.DeleteIf(func(_ int, value string) bool { return value == "a" })
+	if _, ok := c.Get(1); !ok || c.Len() != 1 {
+		t.Fatalf("%d entries are left", c.Len())
+	}
+	for i := range 3 {
+		c.Put(i, "c")
+	}
+	if c.Len() != 3 {
+		t.Fatalf("Len is %d", c.Len())
+	}
+}

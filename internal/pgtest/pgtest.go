@@ -43,10 +43,12 @@ var shared struct {
 // fails nevertheless when goroutines are left over then; leaks are exceptions from
 // that, and should carry their reason.
 func Main(m *testing.M, leaks ...goleak.Option) {
-	os.Exit(run(m.Run, leaks))
+	os.Exit(Run(m.Run, leaks...))
 }
 
-func run(tests func() int, leaks []goleak.Option) int {
+// Run is Main for who has more to do between the tests and the exit, whose code it
+// returns: what tests starts, it has to stop.
+func Run(tests func() int, leaks ...goleak.Option) int {
 	shared.server = sync.OnceValues(func() (*localserver.Postgres, error) {
 		shared.started.Store(true)
 		return localserver.StartPostgres(context.Background(), localserver.PostgresConfig{

@@ -48,6 +48,19 @@ func TestEachTestHasAnEmptyDatabase(t *testing.T) {
 	}
 }
 
+// As CONTRIBUTING.md shows it.
+func TestANewDatabaseHasNoTables(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), pgtest.Database(t)) // an empty one, dropped when the test ends
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+
+	var tables int
+	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables)
+	require.NoError(t, err)
+	assert.Zero(t, tables)
+}
+
 func TestDatabaseIsDroppedWithItsConnections(t *testing.T) {
 	t.Parallel()
 	var name string
