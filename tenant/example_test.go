@@ -83,3 +83,18 @@ func ExampleNewID() {
 	// Output:
 	// 36 false true
 }
+
+// Who acts is in the context beside the tenant that is acted on, as the middlewares of
+// accesstoken and apikey have found it.
+func ExamplePrincipal() {
+	ctx := tenant.NewPrincipalContext(context.Background(), tenant.Principal{
+		Kind: tenant.Key, ID: "8Jq0TfXv2LrB5wYk", Scopes: []string{"notes:read"},
+	})
+
+	who, found := tenant.PrincipalFromContext(ctx)
+	fmt.Println(who.Kind, who.ID, found)
+	fmt.Println(who.HasScope("notes:read"), who.HasScope("notes:write"))
+	// Output:
+	// key 8Jq0TfXv2LrB5wYk true
+	// true false
+}

@@ -36,6 +36,10 @@ type AuthenticateConfig struct {
 	// Nil means that nobody asks.
 	Members Members
 
+	// APIKeys tells whether the key that a token was exchanged for is still good. Nil means
+	// that nobody asks, and such a token is good until it expires, [MaxKeyLifetime] at most.
+	APIKeys KeyChecker
+
 	// Required refuses requests without a credential. Otherwise they pass, with no
 	// principal in their context, and a guard further in decides.
 	Required bool
@@ -117,12 +121,21 @@ func (a *authenticator) authenticate(r *http.Request) (*http.Request, error) {
 	if claims.Principal.Kind == "" || claims.Principal.ID == "" {
 		return nil, refuse(errors.New("the verifier named nobody"))
 	}
-	if a.cfg.Members != nil {
-		if err := checkMembership(ctx, a.cfg.Members, claims); err != nil {
-			return nil, err
-		}
+	if err := a.checkCurrent(ctx, claims); err != nil {
+		return nil, err
 	}
 	return r.WithContext(newContext(ctx, claims)), nil
+}
+
+// checkCurrent holds a token against what it was made from, where somebody knows that.
+func (a *authenticator) checkCurrent(ctx context.Context, claims Claims) error {
+	switch {
+	case claims.Principal.Kind == tenant.Key && a.cfg.APIKeys != nil:
+		return checkKeyToken(ctx, a.cfg.APIKeys, claims.Principal)
+	case claims.Principal.Kind != tenant.Key && a.cfg.Members != nil:
+		return checkMembership(ctx, a.cfg.Members, claims)
+	}
+	return nil
 }
 
 // verifierError is what a verifier's error means for the client.

@@ -10,11 +10,12 @@ import (
 // Claims is what a verified token says.
 type Claims struct {
 	// Principal is who acts. Its Kind is [tenant.User]; its Email is empty unless the token
-	// calls it verified. For a token of no tenant, Tenant is zero and Role empty.
+	// calls it verified. For a token of no tenant, Tenant is zero and Role empty. That of a
+	// token which an API key was exchanged for has the Kind [tenant.Key], and Scopes.
 	Principal tenant.Principal
 
 	// MembershipVersion is the version of the membership that the token was made from. It
-	// is 0 for a token of no tenant.
+	// is 0 for a token of no tenant, and for that of a key.
 	MembershipVersion int64
 
 	// TokenID tells the token from all others, in a log for one. It is no secret.

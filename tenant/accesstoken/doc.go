@@ -80,6 +80,8 @@
 //	tid            the tenant's id; absent from a token of no tenant
 //	role, mver     the role in that tenant, and the version of the membership
 //	email          if it is verified; with email_verified
+//	kind, scope    "key" and its scopes, in the token that an API key was exchanged for; sub
+//	               is the key's id then, and there is no role, mver and email
 //
 // A client is to take it for an opaque string.
 //
@@ -89,9 +91,10 @@
 // The header of a token must be, byte by byte, the one that the issuer writes for that key.
 // So a token has no say in how it is verified: not by which method (none, HS256 with the
 // public key), not with which key (jwk, jku, x5c, x5u), and not by rules of its own (crit).
-// Each of the claims above but tid, role, mver and email must be there; a claim that occurs
-// twice, a life of more than [MaxLifetime], or a tenant without a version is refused, as is
-// whatever is longer than [MaxTokenLen], before it is looked at.
+// Each of the claims above but tid, role, mver, email, kind and scope must be there; a claim
+// that occurs twice, a life of more than [MaxLifetime], or [MaxKeyLifetime] for that of a
+// key, or a user's tenant without a version is refused, as is whatever is longer than
+// [MaxTokenLen], before it is looked at.
 //
 // All of that is one answer to a client, unauthenticated, and one of the errors of this
 // package to a log.
@@ -103,5 +106,6 @@
 // what their claims mean here; the example shows how. Such tokens mostly name no tenant.
 // The recipe in examples/recipes/oidc is a whole one, with keys fetched from the provider
 // and a claim that holds the tenant's id.
+//
 // Refresh tokens are the identity provider's business, and not in this package.
 package accesstoken

@@ -65,6 +65,9 @@ func FuzzClaims(f *testing.F) {
 	for _, attack := range onTheClaims(f, w, token) {
 		f.Add(claimsOf(f, attack.token))
 	}
+	key, _, err := w.issuer.IssueKey(w.export(), start.Add(time.Minute))
+	require.NoError(f, err)
+	f.Add(claimsOf(f, key))
 	f.Fuzz(func(t *testing.T, text string) {
 		claims, err := w.verifier.Verify(t.Context(), forge(t, w.key, header, text))
 		if err != nil {
@@ -73,6 +76,15 @@ func FuzzClaims(f *testing.F) {
 		}
 		require.NotEmpty(t, claims.Principal.ID)
 		require.NotEmpty(t, claims.TokenID)
+		who := claims.Principal
+		if who.Kind == tenant.Key {
+			require.False(t, who.Tenant.IsZero())
+			require.Zero(t, claims.MembershipVersion)
+			require.Empty(t, who.Role+who.Email)
+			return
+		}
+		require.Equal(t, tenant.User, who.Kind)
+		require.Empty(t, who.Scopes)
 		require.Equal(t, claims.Principal.Tenant.IsZero(), claims.MembershipVersion == 0)
 		if claims.Principal.Tenant.IsZero() {
 			require.Empty(t, claims.Principal.Role)

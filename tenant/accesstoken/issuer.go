@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ import (
 const (
 	DefaultLifetime = 10 * time.Minute
 	MaxLifetime     = time.Hour
+	MaxKeyLifetime  = 5 * time.Minute // of an API key's token
 )
 
 // Bounds of what a token says, in bytes.
@@ -27,7 +29,8 @@ const (
 	MaxUserIDLen = 255 // as of a sub in OpenID Connect Core, 2
 	MaxEmailLen  = 254 // of an address that SMTP carries (RFC 5321, 4.5.3.1.3)
 	MaxRoleLen   = 64
-	MaxNameLen   = 255 // of an issuer and an audience
+	MaxNameLen   = 255  // of an issuer and an audience
+	MaxScopesLen = 4096 // of all scopes of a key, with a space between two
 )
 
 // tokenIDLen is the length of a token's id in random bytes.
@@ -98,6 +101,36 @@ func (i *Issuer) Issue(who tenant.Principal, membershipVersion int64) (token str
 	if err := checkPrincipal(who, membershipVersion); err != nil {
 		return "", Claims{}, fmt.Errorf("accesstoken: issue a token: %w", err)
 	}
+	return i.issue(i.wire(who, membershipVersion))
+}
+
+// IssueKey makes a token with which an API key acts until notAfter, the configured lifetime or
+// [MaxKeyLifetime], whichever ends first, and returns it with its end, in whole seconds.
+// Whoever calls it vouches for the key and its scopes. It is what the exchange of package
+// apikey asks for.
+//
+// The error is about a principal that is no key of a tenant, a field out of its bounds, or a
+// notAfter that is over; or else as of Issue.
+func (i *Issuer) IssueKey(who tenant.Principal, notAfter time.Time) (token string, expiresAt time.Time, err error) {
+	if err := checkKey(who); err != nil {
+		return "", time.Time{}, fmt.Errorf("accesstoken: issue a key's token: %w", err)
+	}
+	w := i.wire(who, 0)
+	w.Kind, w.Scope = kindKey, strings.Join(who.Scopes, " ")
+	for _, end := range []time.Time{notAfter, w.IssuedAt.Add(MaxKeyLifetime)} {
+		if end.Before(w.ExpiresAt.Time) {
+			w.ExpiresAt = jwt.NewNumericDate(end)
+		}
+	}
+	if !w.ExpiresAt.After(w.IssuedAt.Time) {
+		return "", time.Time{}, errors.New("accesstoken: issue a key's token: its end is not in the future")
+	}
+	token, claims, err := i.issue(w)
+	return token, claims.ExpiresAt, err
+}
+
+// issue signs what a token says, once it has an id.
+func (i *Issuer) issue(w wire) (token string, claims Claims, err error) {
 	key := i.keys.signing()
 	if key.IsZero() {
 		return "", Claims{}, errors.New("accesstoken: issue a token: the key set has no signing key any more")
@@ -106,7 +139,7 @@ func (i *Issuer) Issue(who tenant.Principal, membershipVersion int64) (token str
 	if _, err := io.ReadFull(i.cfg.Random, id[:]); err != nil {
 		return "", Claims{}, fmt.Errorf("accesstoken: issue a token: %w", err)
 	}
-	w := i.wire(who, membershipVersion, base64.RawURLEncoding.EncodeToString(id[:]))
+	w.ID = base64.RawURLEncoding.EncodeToString(id[:])
 	claims, err = w.claims()
 	if err != nil {
 		return "", Claims{}, fmt.Errorf("accesstoken: issue a token: %w", err)
@@ -118,14 +151,13 @@ func (i *Issuer) Issue(who tenant.Principal, membershipVersion int64) (token str
 	return token, claims, nil
 }
 
-func (i *Issuer) wire(who tenant.Principal, membershipVersion int64, id string) wire {
+func (i *Issuer) wire(who tenant.Principal, membershipVersion int64) wire {
 	now := i.cfg.Now()
 	w := wire{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    i.cfg.Issuer,
 			Audience:  jwt.ClaimStrings{i.cfg.Audience},
 			Subject:   who.ID,
-			ID:        id,
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(i.cfg.Lifetime)),
@@ -157,6 +189,23 @@ func checkPrincipal(who tenant.Principal, membershipVersion int64) error {
 		return errors.New("a role or a membership's version, but no tenant")
 	case !who.Tenant.IsZero() && membershipVersion < 1:
 		return fmt.Errorf("the membership's version is %d: it must be 1 or more", membershipVersion)
+	}
+	return nil
+}
+
+func checkKey(who tenant.Principal) error {
+	scopes := strings.Join(who.Scopes, " ")
+	switch {
+	case who.Kind != tenant.Key:
+		return fmt.Errorf("the principal is of kind %q, and no key", who.Kind)
+	case !isText(who.ID, 1, MaxUserIDLen):
+		return fmt.Errorf("the key's id is not a text of 1 to %d bytes", MaxUserIDLen)
+	case who.Tenant.IsZero():
+		return errors.New("the key is of no tenant")
+	case who.Email != "" || who.Role != "":
+		return errors.New("the principal has an e-mail address or a role, which a key has not")
+	case !isText(scopes, 0, MaxScopesLen) || !slices.Equal(strings.Fields(scopes), who.Scopes) && len(who.Scopes) > 0:
+		return fmt.Errorf("the scopes are not words of up to %d bytes together", MaxScopesLen)
 	}
 	return nil
 }

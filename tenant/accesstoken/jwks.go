@@ -46,7 +46,8 @@ type publishedKey struct {
 // NewJWKS makes a handler that publishes the public keys of keys as a JSON Web Key Set
 // (RFC 7517; RFC 8037 for Ed25519), for those who verify tokens elsewhere: a route such as
 // "GET /.well-known/jwks.json" leads to it. The next key is in it, as are those that are
-// still accepted. The responses say how long they may be cached, and have an ETag.
+// still accepted. The responses say how long they may be cached, and have an ETag. The set
+// is sent whole, whatever Range says.
 //
 // The error says which setting can't be.
 func NewJWKS(keys *Keys, cfg JWKSConfig) (http.Handler, error) {
@@ -78,7 +79,11 @@ func NewJWKS(keys *Keys, cfg JWKSConfig) (http.Handler, error) {
 		w.Header().Set("Content-Type", jwksType)
 		w.Header().Set("Cache-Control", cacheable)
 		w.Header().Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:])+`"`)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(document)) // answers If-None-Match
+		whole := r.Clone(r.Context())
+		for _, field := range []string{"Range", "If-Match"} { // ServeContent would refuse them in plain text
+			whole.Header.Del(field)
+		}
+		http.ServeContent(w, whole, "", time.Time{}, bytes.NewReader(document)) // answers If-None-Match
 	}), nil
 }
 

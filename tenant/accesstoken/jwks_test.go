@@ -74,6 +74,38 @@ func TestPublishedSetHasThePublicKeysInTheirOrder(t *testing.T) {
 	assert.NotContains(t, response.Body.String(), former.ID(), "a key that is not accepted any more")
 }
 
+// There is one answer but for that which a client has already, so none that is no problem.
+func TestPublishedSetIsSentWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	handler := newJWKS(t, w, accesstoken.JWKSConfig{})
+	whole := httptest.NewRecorder()
+	handler.ServeHTTP(whole, get("/"))
+	require.Equal(t, http.StatusOK, whole.Code)
+	etag := whole.Header().Get("ETag")
+	for _, test := range []struct {
+		name, value string
+		status      int
+	}{
+		{"Range", "bytes=0-3", http.StatusOK},
+		{"Range", "bytes=999999-", http.StatusOK},
+		{"If-Match", `"another"`, http.StatusOK},
+		{"If-None-Match", `"another"`, http.StatusOK},
+		{"If-None-Match", `"another", W/` + etag, http.StatusNotModified},
+		{"If-None-Match", "*", http.StatusNotModified},
+	} {
+		r := get("/")
+		r.Header.Set(test.name, test.value)
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, r)
+		assert.Equal(t, test.status, response.Code, "%s: %s", test.name, test.value)
+		assert.Equal(t, etag, response.Header().Get("ETag"))
+		if test.status == http.StatusOK {
+			assert.Equal(t, whole.Body.String(), response.Body.String())
+		}
+	}
+}
+
 func TestPublishedSetIsAskedForAgainWithItsETag(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

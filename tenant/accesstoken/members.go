@@ -26,6 +26,16 @@ type Members interface {
 	MembershipVersion(ctx context.Context, in tenant.ID, userID string) (int64, error)
 }
 
+// KeyChecker tells whether an API key is still good, so that the token it was exchanged for
+// ends with it. The Keys of package apikey are one.
+//
+// CheckKey returns nil for a key of the tenant that is good, and otherwise the error with
+// which the request is refused; one that is no [tenant.Error] means that it could not tell.
+// It is asked on every request that has a token of a key, as [Members] are.
+type KeyChecker interface {
+	CheckKey(ctx context.Context, in tenant.ID, keyID string) error
+}
+
 // checkMembership holds a token against the membership that it was made from.
 func checkMembership(ctx context.Context, members Members, claims Claims) error {
 	who := claims.Principal
@@ -46,13 +56,22 @@ func checkMembership(ctx context.Context, members Members, claims Claims) error 
 	return nil
 }
 
+// checkKeyToken holds a token against the key that it was made from.
+func checkKeyToken(ctx context.Context, keys KeyChecker, who tenant.Principal) error {
+	err := keys.CheckKey(ctx, who.Tenant, who.ID)
+	if err == nil {
+		return nil
+	}
+	return membersError(err)
+}
+
 func membersError(err error) error {
 	if _, told := errors.AsType[*tenant.Error](err); told {
 		return err
 	}
 	return &tenant.Error{
 		Code:       tenant.CodeUnavailable,
-		Detail:     "the membership can't be looked up at the moment; try again",
+		Detail:     "the membership or the key can't be looked up at the moment; try again",
 		RetryAfter: time.Second,
 		Err:        err,
 	}

@@ -12,6 +12,7 @@ const maxClaims = 64
 var knownClaims = [...][]byte{
 	[]byte("iss"), []byte("aud"), []byte("sub"), []byte("exp"), []byte("nbf"), []byte("iat"), []byte("jti"),
 	[]byte("tid"), []byte("role"), []byte("mver"), []byte("email"), []byte("email_verified"),
+	[]byte("kind"), []byte("scope"),
 }
 
 // checkClaimNames holds the names of a JSON object to be distinct, and those that are known

@@ -53,7 +53,7 @@ func TestNamesOfClaimsAreDistinctAndSpelledAsTheyMustBe(t *testing.T) {
 
 func TestNamesThatAreReadAreThoseThatAreKnown(t *testing.T) {
 	t.Parallel()
-	text := `{"iss":"i","aud":"a","sub":"s","exp":1,"nbf":1,"iat":1,"jti":"j","tid":"t","role":"r","mver":1,"email":"e","email_verified":true}`
+	text := `{"iss":"i","aud":"a","sub":"s","exp":1,"nbf":1,"iat":1,"jti":"j","tid":"t","role":"r","mver":1,"email":"e","email_verified":true,"kind":"key","scope":"s"}`
 	var w wire
 	require.NoError(t, json.Unmarshal([]byte(text), &w))
 	written, err := json.Marshal(w)

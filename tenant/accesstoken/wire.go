@@ -3,6 +3,7 @@ package accesstoken
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -17,7 +18,13 @@ type wire struct {
 	MembershipVersion int64  `json:"mver,omitempty"` // of that membership
 	Email             string `json:"email,omitempty"`
 	EmailVerified     bool   `json:"email_verified,omitempty"`
+	Kind              string `json:"kind,omitempty"`  // kindKey for an API key's token, absent for a user's
+	Scope             string `json:"scope,omitempty"` // of a key, separated by spaces (RFC 8693, 4.2)
 }
+
+// kindKey is the kind of a token whose sub is a key and not a user. A verifier that does not
+// know of it finds no mver, and refuses.
+const kindKey = string(tenant.Key)
 
 // UnmarshalJSON reads an object whose names pass checkClaimNames. Unknown ones are left
 // aside.
@@ -41,6 +48,12 @@ func (w *wire) Validate() error {
 		return fmt.Errorf("%w: no iat", ErrClaims)
 	case w.ExpiresAt != nil && w.ExpiresAt.Sub(w.IssuedAt.Time) > MaxLifetime:
 		return fmt.Errorf("%w: exp is more than %v behind iat", ErrClaims, MaxLifetime)
+	case w.Kind != "" && w.Kind != kindKey:
+		return fmt.Errorf("%w: an unknown kind", ErrClaims)
+	case w.Kind == kindKey:
+		return w.validateKey()
+	case w.Scope != "":
+		return fmt.Errorf("%w: a scope of a user", ErrClaims)
 	case w.Tenant == "" && (w.Role != "" || w.MembershipVersion != 0):
 		return fmt.Errorf("%w: a role or mver without tid", ErrClaims)
 	case w.Tenant != "" && w.MembershipVersion < 1:
@@ -49,9 +62,24 @@ func (w *wire) Validate() error {
 	return nil
 }
 
+func (w *wire) validateKey() error {
+	switch {
+	case w.Tenant == "":
+		return fmt.Errorf("%w: a key without tid", ErrClaims)
+	case w.Role != "" || w.MembershipVersion != 0 || w.Email != "" || w.EmailVerified:
+		return fmt.Errorf("%w: a key with what a user has", ErrClaims)
+	case w.ExpiresAt != nil && w.ExpiresAt.Sub(w.IssuedAt.Time) > MaxKeyLifetime:
+		return fmt.Errorf("%w: exp of a key is more than %v behind iat", ErrClaims, MaxKeyLifetime)
+	}
+	return nil
+}
+
 // claims is what w means. The error is ErrClaims.
 func (w *wire) claims() (Claims, error) {
 	who := tenant.Principal{Kind: tenant.User, ID: w.Subject, Role: w.Role}
+	if w.Kind == kindKey {
+		who.Kind, who.Scopes = tenant.Key, strings.Fields(w.Scope)
+	}
 	if w.EmailVerified {
 		who.Email = w.Email
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -16,18 +17,22 @@ const ContentType = "application/problem+json"
 
 // Document is what [Write] sends, for clients and tests in Go to read it into.
 type Document struct {
-	Type      string              `json:"type"`   // a URI that says what Code says; about:blank for a product's own codes
-	Title     string              `json:"title"`  // the code in words, the same for each problem of the code
-	Status    int                 `json:"status"` // as in the response
-	Detail    string              `json:"detail"` // this problem in words
-	Instance  string              `json:"instance,omitempty"`
+	Type      string              `json:"type"`     // a URI that says what Code says; about:blank for a product's own codes
+	Title     string              `json:"title"`    // the code in words, the same for each problem of the code
+	Status    int                 `json:"status"`   // as in the response
+	Detail    string              `json:"detail"`   // this problem in words
+	Instance  string              `json:"instance"` // the path of the request, its beginning when it is very long
 	Code      tenant.Code         `json:"code"`
 	RequestID string              `json:"request_id,omitempty"` // empty without the middleware RequestID
 	Errors    []tenant.FieldError `json:"errors,omitempty"`     // for validation_failed: each reason
 }
 
-// maxInstance bounds the path that a document repeats. A longer one is left out.
+// maxInstance bounds the path that a document repeats. Of a longer one it has the beginning.
 const maxInstance = 2048
+
+// Of is the document that [Write] would send, for frameworks that write responses
+// themselves. Its Status is the response's, and its media type is ContentType.
+func Of(r *http.Request, err error) Document { return newDocument(r, visible(err)) }
 
 func newDocument(r *http.Request, e *tenant.Error) Document {
 	code := cmp.Or(e.Code, tenant.CodeInternal)
@@ -77,9 +82,12 @@ func instance(r *http.Request) string {
 	if err != nil {
 		u = r.URL // a request that no server read
 	}
-	path := u.EscapedPath()
+	path := cmp.Or(u.EscapedPath(), "/") // which an empty path means (RFC 9110, 4.2.3)
 	if len(path) > maxInstance {
-		return ""
+		path = path[:maxInstance]
+		if last := strings.LastIndexByte(path, '%'); last > maxInstance-len("%2F") {
+			path = path[:last] // no half of an escape
+		}
 	}
 	return path
 }

@@ -1,6 +1,7 @@
 package problem_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -61,4 +62,21 @@ func ExampleWrite_validation() {
 	// Output:
 	// 422
 	// {"type":"https://pkg.go.dev/github.com/tenantwall/tenantwall/tenant/problem#validation_failed","title":"Validation failed","status":422,"detail":"fields of the request are not valid","instance":"/v1/notes","code":"validation_failed","errors":[{"field":"title","message":"is empty"}]}
+}
+
+// A framework that writes responses itself, or a test that reads one, has the document.
+func ExampleOf() {
+	r := httptest.NewRequest(http.MethodGet, "/v1/notes", nil)
+	document := problem.Of(r, fmt.Errorf("list notes: %w", tenant.ErrSuspended))
+	fmt.Println(document.Status, document.Code)
+	fmt.Println(document.Detail)
+
+	document = problem.Of(r, errors.New(`relation "note" does not exist`)) // for the log, not for a client
+	fmt.Println(document.Status, document.Code)
+	fmt.Println(document.Detail)
+	// Output:
+	// 403 tenant_suspended
+	// the tenant is suspended
+	// 500 internal
+	// the service failed to answer; its log knows more under the request id
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"github.com/tenantwall/tenantwall/internal/responsewriter"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -31,7 +32,7 @@ func Recover(logger *slog.Logger) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			guarded := &response{ResponseWriter: w, logger: logger}
+			guarded := &response{Writer: responsewriter.Writer{ResponseWriter: w}, logger: logger}
 			defer guarded.end(r)
 			next.ServeHTTP(guarded, r)
 		})
@@ -47,7 +48,7 @@ func (w *response) end(r *http.Request) {
 	default:
 		w.logger.ErrorContext(r.Context(), "handler panicked",
 			append(about(r), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))...)
-		if w.begun {
+		if w.begun() {
 			panic(http.ErrAbortHandler)
 		}
 		send(w, r, newDocument(r, &tenant.Error{Code: tenant.CodeInternal}), 0)
@@ -59,7 +60,7 @@ func (w *response) end(r *http.Request) {
 func (w *response) report(r *http.Request, d Document, err error) (late bool) {
 	attrs := append(about(r), "status", d.Status, "code", string(d.Code), "error", fmt.Sprint(err))
 	switch {
-	case w.begun:
+	case w.begun():
 		w.cut = true
 		w.logger.ErrorContext(r.Context(), "error in a response that had begun", attrs...)
 	case d.Status < http.StatusInternalServerError, errors.Is(err, context.Canceled) && r.Context().Err() != nil:
@@ -68,7 +69,7 @@ func (w *response) report(r *http.Request, d Document, err error) (late bool) {
 	default:
 		w.logger.ErrorContext(r.Context(), "request failed", attrs...)
 	}
-	return w.begun
+	return w.begun()
 }
 
 // about is what a line of the log says of a request.

@@ -265,7 +265,10 @@ func TestHandlerInsideRecoverHijacks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			// Close of a server waits for no handler that has taken its connection.
+			handled := make(chan struct{})
 			server, log := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				defer close(handled)
 				conn, buffered, err := hijack(w)
 				if !assert.NoError(t, err) {
 					return
@@ -278,7 +281,7 @@ func TestHandlerInsideRecoverHijacks(t *testing.T) {
 			body, err := io.ReadAll(get(t, server).Body)
 			require.NoError(t, err)
 			assert.Equal(t, "ok", string(body))
-			server.Close()
+			<-handled
 			require.Len(t, log.lines(t), 1)
 			assert.Contains(t, log.lines(t)[0]["msg"], "begun")
 		})

@@ -212,7 +212,11 @@ func TestInstanceIsThePathThatTheClientAskedFor(t *testing.T) {
 		{"as it was escaped", "/v1/a%2Fb%20c", "/v1/a%2Fb%20c"},
 		{"of a target with a host", "http://acme.example/v1/notes?q", "/v1/notes"},
 		{"with markup in it", "/%3Cscript%3E", "/%3Cscript%3E"},
-		{"not when it is very long", "/" + strings.Repeat("a", 2048), ""},
+		{"of a target that is a host alone", "http://acme.example", "/"},
+		{"its beginning when it is very long", "/" + strings.Repeat("a", 2048), "/" + strings.Repeat("a", 2047)},
+		{"without half of an escape", "/" + strings.Repeat("a", 2045) + "%2F", "/" + strings.Repeat("a", 2045)},
+		{"without a third of one", "/" + strings.Repeat("a", 2046) + "%2F", "/" + strings.Repeat("a", 2046)},
+		{"with a whole one at its end", "/" + strings.Repeat("a", 2044) + "%2F%2F", "/" + strings.Repeat("a", 2044) + "%2F"},
 		{"when it is as long as allowed", "/" + strings.Repeat("a", 2047), "/" + strings.Repeat("a", 2047)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -272,4 +276,19 @@ func TestHandlersForOtherRouters(t *testing.T) {
 	assert.Equal(t, tenant.CodeMethodNotAllowed, d.Code)
 	assert.Equal(t, http.StatusMethodNotAllowed, d.Status)
 	assert.Equal(t, "GET, HEAD", a.Header().Get("Allow"))
+}
+
+func TestOfIsTheDocumentThatWriteSends(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(tenant.NewRequestIDContext(t.Context(), "req-1"), http.MethodGet, "/notes/1", nil)
+	for _, err := range []error{tenant.ErrGone, errors.New("select secret from t_1"), context.Canceled, &http.MaxBytesError{Limit: 1}} {
+		w := httptest.NewRecorder()
+		problem.Write(w, r, err)
+		var sent problem.Document
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &sent))
+		got := problem.Of(r, err)
+		assert.Equal(t, sent, got)
+		assert.Equal(t, w.Code, got.Status)
+		assert.NotContains(t, got.Detail, "secret")
+	}
 }

@@ -3,6 +3,7 @@ package tenanttest_test
 import (
 	"context"
 	"fmt"
+	"testing"
 
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenant/tenanttest"
@@ -33,4 +34,36 @@ func ExampleStore() {
 	// tenant_gone: the tenant was deleted, or has another slug now
 	// tenant_gone: the tenant was deleted, or has another slug now
 	// tenant_not_found: there is no such tenant
+}
+
+// A store of one's own is held to what every store promises, in a test of its package. Here
+// it is the one in memory; a store that caches, or asks another service, is told of the
+// changes by the same functions.
+func ExampleRunStore() {
+	testStore := func(t *testing.T) { // func TestStore(t *testing.T)
+		store := tenanttest.NewStore()
+		setStatus := func(status tenant.Status) func(context.Context, tenant.ID) error {
+			return func(_ context.Context, id tenant.ID) error {
+				_, err := store.SetStatus(id, status)
+				return err
+			}
+		}
+		tenanttest.RunStore(t, tenanttest.Harness{
+			Store: store,
+			Create: func(_ context.Context, t tenant.Tenant) error {
+				_, err := store.Put(t)
+				return err
+			},
+			Rename: func(_ context.Context, id tenant.ID, slug tenant.Slug) error {
+				_, err := store.Rename(id, slug)
+				return err
+			},
+			Suspend: setStatus(tenant.StatusSuspended),
+			Resume:  setStatus(tenant.StatusActive),
+			Delete:  func(_ context.Context, id tenant.ID) error { return store.Delete(id) },
+		})
+	}
+	fmt.Println(testing.RunTests(func(string, string) (bool, error) { return true, nil },
+		[]testing.InternalTest{{Name: "TestStore", F: testStore}}))
+	// Output: true
 }
