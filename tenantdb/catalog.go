@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -76,8 +77,9 @@ func openCatalog(ctx context.Context, pool *pgxpool.Pool, cfg CatalogConfig) (*C
 
 // Lookup is the tenant that ref names, in whatever status but deleted. It is [tenant.Store]'s:
 // [tenant.ErrNotFound], or [tenant.ErrGone] for a tenant that is deleted and for a slug
-// that its tenant no longer has. It is one trip, on an index. Tenants have no domains of
-// their own yet, so one named by a domain is not found.
+// that its tenant no longer has. It is one trip, on an index. By a domain it finds the tenant
+// that has verified it, see [Catalog.VerifyDomain]; one that was claimed, removed, or has
+// lapsed is found by nobody.
 func (c *Catalog) Lookup(ctx context.Context, ref tenant.Ref) (tenant.Tenant, error) {
 	var row pgx.Row
 	switch ref.Kind() {
@@ -89,6 +91,11 @@ func (c *Catalog) Lookup(ctx context.Context, ref tenant.Ref) (tenant.Tenant, er
 			return tenant.Tenant{}, tenant.ErrNotFound
 		}
 		row = c.pool.QueryRow(ctx, sqlTenantBySlug, string(ref.Slug()))
+	case tenant.RefDomain:
+		if !dnsname.IsCanonical(ref.Domain()) {
+			return tenant.Tenant{}, tenant.ErrNotFound
+		}
+		row = c.pool.QueryRow(ctx, sqlTenantByDomain, ref.Domain())
 	default:
 		return tenant.Tenant{}, tenant.ErrNotFound
 	}
@@ -98,7 +105,7 @@ func (c *Catalog) Lookup(ctx context.Context, ref tenant.Ref) (tenant.Tenant, er
 		return tenant.Tenant{}, tenant.ErrNotFound
 	case err != nil:
 		return tenant.Tenant{}, fmt.Errorf("tenantdb: look up a tenant: %w", err)
-	case t.Status == tenant.StatusDeleted, !ref.Names(t):
+	case t.Status == tenant.StatusDeleted, ref.Kind() == tenant.RefSlug && !ref.Names(t):
 		return tenant.Tenant{}, tenant.ErrGone
 	}
 	return t, nil

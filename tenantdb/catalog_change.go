@@ -92,7 +92,8 @@ func (c *Catalog) SetPlan(ctx context.Context, id tenant.ID, plan string) (tenan
 // Suspend has the tenant refused until [Catalog.Resume]. Its data stay, and are migrated.
 // One that is suspended already stays as it is. Errors as of [Catalog].
 //
-// Whoever caches tenants is to be told of it: a session that has begun goes on.
+// Whoever caches tenants is to be told of it, see [CatalogConfig.OnChange]: a session that
+// has begun goes on.
 func (c *Catalog) Suspend(ctx context.Context, id tenant.ID) (tenant.Tenant, error) {
 	return c.change(ctx, "suspend", id, EventSuspended, func(_ pgx.Tx, t *tenant.Tenant) error {
 		t.Status = tenant.StatusSuspended
@@ -129,15 +130,17 @@ func (c *Catalog) Delete(ctx context.Context, id tenant.ID) (tenant.Tenant, erro
 // with [tenant.ErrGone].
 func (c *Catalog) change(ctx context.Context, what string, id tenant.ID, kind EventKind, edit func(pgx.Tx, *tenant.Tenant) error) (tenant.Tenant, error) {
 	var after tenant.Tenant
+	var changed bool
 	err := c.inTx(ctx, func(tx pgx.Tx) error {
 		before, err := c.lock(ctx, tx, id)
-		after = before
+		after, changed = before, false
 		if err != nil {
 			return err
 		}
 		if err := edit(tx, &after); err != nil || after == before {
 			return err
 		}
+		changed = true
 		after, err = scanTenant(tx.QueryRow(ctx, sqlUpdate,
 			id, string(after.Slug), after.Name, string(after.Status), after.Plan, c.now()))
 		if err != nil {
@@ -150,6 +153,8 @@ func (c *Catalog) change(ctx context.Context, what string, id tenant.ID, kind Ev
 		return after, fmt.Errorf("tenantdb: %s tenant %s: %w", what, id, err)
 	case err != nil:
 		return tenant.Tenant{}, fmt.Errorf("tenantdb: %s tenant %s: %w", what, id, err)
+	case changed:
+		c.changed(ctx, after)
 	}
 	return after, nil
 }

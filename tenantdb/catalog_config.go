@@ -51,10 +51,26 @@ type CatalogConfig struct {
 	// ReservedSlugs are names that no tenant may take, besides [tenant.ReservedSlugs].
 	ReservedSlugs []string
 
+	// Domains says how tenants get domains of their own; the zero value is for none.
+	Domains DomainConfig
+
 	// OnPurge, when not nil, runs in the transaction that removes a deleted tenant's
 	// schema, to remove what else is kept of it: memberships, invitations. It may run more
 	// than once for a tenant, when the transaction fails.
 	OnPurge func(ctx context.Context, tx pgx.Tx, id tenant.ID) error
+
+	// OnChange, when not nil, is told of each tenant that this Catalog has changed, after the
+	// commit and before the change returns, with the tenant as it is then: created, renamed,
+	// suspended, deleted, purged, given a login or a domain or rid of one. A cache forgets
+	// it so, here and by a message to other processes. Reservations are not told, for a
+	// tenant begins when it is created. Calls for one tenant may come from several goroutines, and in another
+	// order than that of the commits: the higher Version is the newer.
+	//
+	// It can't undo the change: it has no error, a panic is logged, and its ctx is not over
+	// when the caller's is but after 5 seconds, for which the caller may have to wait. It is
+	// not called when the process or the connection dies around the commit; [Catalog.Follow]
+	// makes up for that.
+	OnChange func(ctx context.Context, t tenant.Tenant)
 
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
@@ -88,6 +104,10 @@ func (cfg CatalogConfig) complete() (CatalogConfig, error) {
 		case *d.value < d.least:
 			problems = append(problems, fmt.Errorf("CatalogConfig.%s is %s, below %s", d.name, *d.value, d.least))
 		}
+	}
+	var err error
+	if cfg.Domains, err = cfg.Domains.complete(); err != nil {
+		problems = append(problems, err)
 	}
 	cfg.Gateways = slices.Clone(cfg.Gateways)
 	cfg.ReservedSlugs = slices.Clone(cfg.ReservedSlugs)

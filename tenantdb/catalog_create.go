@@ -47,11 +47,7 @@ var ErrIDTaken = errors.New("tenantdb: the id belongs to a tenant that never had
 // tenant was created and deleted since. When the connection breaks at the very end, an
 // error can be returned for a tenant that exists; Create with the same ID then returns it.
 func (c *Catalog) Create(ctx context.Context, n NewTenant) (tenant.Tenant, error) {
-	var in input
-	in.add("slug", c.checkSlug(n.Slug))
-	in.add("name", checkName(n.Name))
-	in.add("plan", checkPlan(n.Plan))
-	if err := in.err(); err != nil {
+	if err := c.CheckNew(n); err != nil {
 		return tenant.Tenant{}, err
 	}
 	if n.ID.IsZero() {

@@ -46,12 +46,27 @@ func (c *Catalog) List(ctx context.Context, o ListOptions) iter.Seq2[tenant.Tena
 	}
 }
 
-func (c *Catalog) listPage(ctx context.Context, after tenant.ID, status []tenant.Status) ([]tenant.Tenant, error) {
-	var statuses []string // nil for all
-	for _, s := range status {
-		statuses = append(statuses, string(s))
+// Count is how many tenants [Catalog.List] would list, at one moment. It reads all of their
+// rows: about a millisecond for each thousand.
+func (c *Catalog) Count(ctx context.Context, o ListOptions) (int, error) {
+	var n int
+	if err := c.pool.QueryRow(ctx, sqlCount, o.After, statuses(o.Status)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("tenantdb: count tenants: %w", err)
 	}
-	rows, err := c.pool.Query(ctx, sqlList, after, statuses, pageSize)
+	return n, nil
+}
+
+// statuses are those as the statements take them: nil for all.
+func statuses(of []tenant.Status) []string {
+	var names []string
+	for _, s := range of {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func (c *Catalog) listPage(ctx context.Context, after tenant.ID, status []tenant.Status) ([]tenant.Tenant, error) {
+	rows, err := c.pool.Query(ctx, sqlList, after, statuses(status), pageSize)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,8 @@ func TestCatalogIsAStore(t *testing.T) {
 			pool, err := pgxpool.NewWithConfig(t.Context(), config)
 			require.NoError(t, err)
 			t.Cleanup(pool.Close)
-			catalog := s.catalogOn(pool, func(c *tenantdb.CatalogConfig) { c.GracePeriod = time.Nanosecond })
+			z := new(zone)
+			catalog := s.catalogOn(pool, func(c *tenantdb.CatalogConfig) { c.GracePeriod = time.Nanosecond }, z.serve)
 			tenanttest.RunStore(t, tenanttest.Harness{
 				Store: catalog,
 				Create: func(ctx context.Context, it tenant.Tenant) error {
@@ -51,6 +52,10 @@ func TestCatalogIsAStore(t *testing.T) {
 				Resume:  func(ctx context.Context, id tenant.ID) error { return second(catalog.Resume(ctx, id)) },
 				Delete:  func(ctx context.Context, id tenant.ID) error { return second(catalog.Delete(ctx, id)) },
 				Purge:   func(ctx context.Context, _ tenant.ID) error { return second(catalog.Purge(ctx, 1000)) },
+				AddDomain: func(_ context.Context, id tenant.ID, domain string) error {
+					z.verified(t, catalog, id, domain)
+					return nil
+				},
 				Provision: func(_ context.Context, it tenant.Tenant) error {
 					s.crashed(tenantdb.NewTenant{ID: it.ID, Slug: it.Slug, Name: it.Name, Plan: it.Plan})
 					return nil
@@ -65,9 +70,11 @@ func TestLookupIsOneRoundTrip(t *testing.T) {
 	s := setUp(t)
 	proxy := wire.NewProxy(t, s.url)
 	pool := s.pool(proxy.URL(s.controlURL()))
-	catalog := s.catalogOn(pool)
+	z := new(zone)
+	catalog := s.catalogOn(pool, z.serve)
 	it := created(t, catalog, "acme-corp")
-	for _, ref := range []tenant.Ref{tenant.ByID(it.ID), tenant.BySlug(it.Slug)} {
+	z.verified(t, catalog, it.ID, "notes.acme.example")
+	for _, ref := range []tenant.Ref{tenant.ByID(it.ID), tenant.BySlug(it.Slug), tenant.ByDomain("notes.acme.example")} {
 		for range 2 { // the first time, it is prepared
 			proxy.Reset()
 			_, err := catalog.Lookup(t.Context(), ref)
@@ -76,7 +83,7 @@ func TestLookupIsOneRoundTrip(t *testing.T) {
 		assert.Equal(t, 1, proxy.Stats().RoundTrips, ref)
 	}
 	proxy.Reset()
-	for _, ref := range []tenant.Ref{{}, tenant.BySlug("No Slug"), tenant.ByDomain("acme.example")} {
+	for _, ref := range []tenant.Ref{{}, tenant.BySlug("No Slug"), tenant.ByDomain("Acme.example"), tenant.ByDomain("localhost")} {
 		_, err := catalog.Lookup(t.Context(), ref)
 		require.ErrorIs(t, err, tenant.ErrNotFound)
 	}

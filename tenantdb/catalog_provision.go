@@ -16,42 +16,48 @@ import (
 // provision makes all of a reserved tenant in one transaction, or finds that another
 // creation has done so. The error is errReleased when the reservation is gone.
 func (c *Catalog) provision(ctx context.Context, t tenant.Tenant, seed func(context.Context, pgx.Tx, tenant.Tenant) error) (tenant.Tenant, error) {
-	made := t
+	made, found := t, false
 	err := c.inTx(ctx, func(tx pgx.Tx) error {
 		var err error
-		made, err = c.provisionTx(ctx, tx, t.ID, seed)
+		made, found, err = c.provisionTx(ctx, tx, t.ID, seed)
 		return err
 	})
 	if err != nil {
 		return t, err
 	}
+	if !found {
+		c.changed(ctx, made)
+	}
 	return made, nil
 }
 
-func (c *Catalog) provisionTx(ctx context.Context, tx pgx.Tx, id tenant.ID, seed func(context.Context, pgx.Tx, tenant.Tenant) error) (tenant.Tenant, error) {
+// provisionTx makes the tenant in a transaction, or finds it made.
+func (c *Catalog) provisionTx(ctx context.Context, tx pgx.Tx, id tenant.ID, seed func(context.Context, pgx.Tx, tenant.Tenant) error) (t tenant.Tenant, found bool, err error) {
 	reserved, err := scanTenant(tx.QueryRow(ctx, sqlLockTenant, id))
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return reserved, errReleased
-	case err != nil || reserved.Status != tenant.StatusProvisioning:
-		return reserved, err
+		return reserved, false, errReleased
+	case err != nil:
+		return reserved, false, err
+	case reserved.Status != tenant.StatusProvisioning:
+		return reserved, true, nil
 	}
 	if err := c.makeSchema(ctx, tx, id); err != nil {
-		return reserved, err
+		return reserved, false, err
 	}
 	if _, err := c.migrations.apply(ctx, tx, SchemaName(id), applyOptions{lockTimeout: c.cfg.LockTimeout}); err != nil {
-		return reserved, err
+		return reserved, false, err
 	}
-	t, err := scanTenant(tx.QueryRow(ctx, sqlActivate, id, c.now()))
+	t, err = scanTenant(tx.QueryRow(ctx, sqlActivate, id, c.now()))
 	if err != nil {
-		return reserved, err
+		return reserved, false, err
 	}
 	if seed != nil {
 		if err := seed(ctx, tx, t); err != nil {
-			return reserved, err
+			return reserved, false, err
 		}
 	}
-	return t, c.tell(ctx, tx, EventCreated, t, difference(reserved, t))
+	return t, false, c.tell(ctx, tx, EventCreated, t, difference(reserved, t))
 }
 
 // makeSchema makes a tenant's role and schema, in one trip. A role or schema of the name

@@ -12,8 +12,8 @@ import (
 )
 
 // Purge removes what is left of tenants whose grace period is over: schema, role, a login
-// of their own, the name. The row of the tenant with its id and slugs stays, so that
-// neither is ever used again. It takes the oldest first, and up to limit tenants; a limit
+// of their own, the name, domains, which others may have then. The row of the tenant with
+// its id and slugs stays, so that neither is ever used again. It takes the oldest first, and up to limit tenants; a limit
 // below 1 is refused. It returns those that are gone now.
 //
 // Each tenant is one transaction, so a purge that is broken off has purged some wholly. A
@@ -59,9 +59,10 @@ func (c *Catalog) graceEnd() any { return c.now().Add(-c.cfg.GracePeriod) }
 // purge removes one tenant, and reports whether it was this purge that did.
 func (c *Catalog) purge(ctx context.Context, id tenant.ID) (bool, error) {
 	for chunk := dropChunk; ; {
+		var purged tenant.Tenant
 		var left bool
 		err := c.inTx(ctx, func(tx pgx.Tx) (err error) {
-			left, err = c.purgeTx(ctx, tx, id, chunk)
+			purged, left, err = c.purgeTx(ctx, tx, id, chunk)
 			return err
 		})
 		switch {
@@ -69,8 +70,11 @@ func (c *Catalog) purge(ctx context.Context, id tenant.ID) (bool, error) {
 			return false, nil
 		case isCode(err, codeOutOfMemory) && chunk > 1:
 			chunk /= 4 // other transactions have taken their share of the locks
-		case err != nil || !left:
-			return err == nil, err
+		case err != nil:
+			return false, err
+		case !left:
+			c.changed(ctx, purged)
+			return true, nil
 		}
 	}
 }
@@ -81,44 +85,47 @@ func (c *Catalog) purge(ctx context.Context, id tenant.ID) (bool, error) {
 const dropChunk = 256
 
 // purgeTx removes a tenant, or, when it has more than chunk tables, that many of them; it
-// reports whether something is left.
-func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk int) (left bool, err error) {
+// reports whether something is left. What it returns is the tenant when nothing is.
+func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk int) (after tenant.Tenant, left bool, err error) {
 	before, err := scanTenant(tx.QueryRow(ctx, sqlLockToPurge, id, c.graceEnd()))
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, errOthers
+		return after, false, errOthers
 	}
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	schema := SchemaName(id)
 	rows, err := tx.Query(ctx, sqlRelations, schema, chunk+1)
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	relations, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	if len(relations) > chunk {
 		_, err := tx.Exec(ctx, "DROP "+strings.Join(relations[:chunk], " CASCADE; DROP ")+" CASCADE")
-		return true, err
+		return after, true, err
 	}
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+quote(schema)+` CASCADE`); err != nil {
-		return false, err
+		return after, false, err
 	}
 	if err := c.dropRoles(ctx, tx, id); err != nil {
-		return false, err
+		return after, false, err
 	}
 	if c.cfg.OnPurge != nil {
 		if err := c.cfg.OnPurge(ctx, tx, id); err != nil {
-			return false, err
+			return after, false, err
 		}
 	}
-	after, err := scanTenant(tx.QueryRow(ctx, sqlPurged, id, c.now()))
-	if err != nil {
-		return false, err
+	if _, err := tx.Exec(ctx, sqlReleaseDomains, id); err != nil {
+		return after, false, err
 	}
-	return false, c.tell(ctx, tx, EventPurged, after, difference(before, after))
+	after, err = scanTenant(tx.QueryRow(ctx, sqlPurged, id, c.now()))
+	if err != nil {
+		return after, false, err
+	}
+	return after, false, c.tell(ctx, tx, EventPurged, after, difference(before, after))
 }
 
 // dropRoles drops a tenant's role and its login, if it has one. A role on which something

@@ -107,12 +107,20 @@ SELECT ` + tenantColumns + `
  WHERE ($1::uuid IS NULL OR t.id > $1) AND ($2::text[] IS NULL OR t.status = ANY ($2))
  ORDER BY t.id LIMIT $3`
 
+// sqlCount counts those that sqlList would list.
+const sqlCount = `
+SELECT count(*) FROM tenantwall.tenant t
+ WHERE ($1::uuid IS NULL OR t.id > $1) AND ($2::text[] IS NULL OR t.status = ANY ($2))`
+
 // sqlEvents is a page of at most $3 events behind the id $1, of the tenant $2 or of all.
 const sqlEvents = `
 SELECT id, tenant_id, kind, version, data, at
   FROM tenantwall.event
  WHERE id > $1 AND ($2::uuid IS NULL OR tenant_id = $2)
  ORDER BY id LIMIT $3`
+
+// sqlLastEvent reads the end of the primary key's index.
+const sqlLastEvent = `SELECT coalesce(max(id), 0) FROM tenantwall.event`
 
 // sqlToPurge is at most $2 tenants that were deleted by the time $1 and still have data,
 // the oldest first.

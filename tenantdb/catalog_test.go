@@ -64,3 +64,29 @@ func TestCreatedTenantCanBeWorkedFor(t *testing.T) {
 		assert.Equal(t, acme, found)
 	}
 }
+
+// Row 10, for tenants as the catalog makes them.
+func TestRow10_TenantsOfTheCatalogReachNothingOfEachOther(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	catalog := s.catalog()
+	acme, err := catalog.Create(t.Context(), tenantdb.NewTenant{Slug: "acme-corp", Name: "Acme Corp"})
+	require.NoError(t, err)
+	beta, err := catalog.Create(t.Context(), tenantdb.NewTenant{Slug: "beta-industries", Name: "Beta Industries"})
+	require.NoError(t, err)
+	db := openOn(t, s.pool(s.gatewayURL()))
+	schema := `"` + tenantdb.SchemaName(beta.ID) + `".`
+	for _, sql := range []string{
+		`SELECT body FROM ` + schema + `note`,
+		`INSERT INTO ` + schema + `note (body) VALUES ('x')`,
+		`UPDATE ` + schema + `note SET body = 'x'`,
+		`DELETE FROM ` + schema + `note`,
+		`SELECT nextval('` + schema + `number')`,
+		`SELECT ` + schema + `notes()`,
+	} {
+		_, err := db.Exec(as(t, acme), sql)
+		assertCode(t, "42501", err, sql)
+		_, err = db.Exec(as(t, beta), sql)
+		require.NoError(t, err, "the control: its own by the same statement")
+	}
+}

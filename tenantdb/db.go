@@ -44,8 +44,9 @@ type DB struct {
 // The pool stays the caller's: to configure, to trace, and to close. Its
 // DefaultQueryExecMode decides how statements are sent. The default keeps them prepared on
 // each connection. Behind a pooler that knows no prepared statements (PgBouncer in
-// transaction mode before 1.21) set default_query_exec_mode to cache_describe or exec in
-// the connection string; statements are still confined, in one round trip.
+// transaction mode before 1.21, and with max_prepared_statements at 0) set
+// default_query_exec_mode to cache_describe or exec in the connection string; statements
+// are still confined, in one round trip.
 func Open(ctx context.Context, pool *pgxpool.Pool, opts ...Option) (*DB, error) {
 	if pool == nil {
 		return nil, errors.New("tenantdb: Open needs a pool")

@@ -23,7 +23,7 @@ type Event struct {
 	// Version is the tenant's, after the change.
 	Version int64
 
-	// Before and After hold what changed of "slug", "status", "plan" and "login". A
+	// Before and After hold what changed of "slug", "status", "plan", "login" and "domain". A
 	// tenant's name may be that of a person and must be forgotten with the tenant, so no
 	// event has it.
 	Before, After map[string]string
@@ -48,6 +48,10 @@ const (
 	EventPurged      EventKind = "tenant.purged"      // its data are gone
 	EventLoginGiven  EventKind = "tenant.login_given" // has a login of its own
 	EventLoginTaken  EventKind = "tenant.login_taken" // is back with the shared gateways
+
+	EventDomainVerified EventKind = "tenant.domain_verified" // is found by a domain of its own
+	EventDomainRemoved  EventKind = "tenant.domain_removed"  // by that no more: it was taken away
+	EventDomainLapsed   EventKind = "tenant.domain_lapsed"   // by that no more: nobody proves it any longer
 )
 
 // EventOptions say which events [Catalog.Events] reads. The zero value is all.

@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tenantwall/tenantwall/tenant"
@@ -119,29 +120,58 @@ func ExampleCatalog_List() {
 }
 
 // A tenant that nothing injected elsewhere may ever reach gets a login of its own, and a
-// pool that signs in as it.
+// pool that signs in as it. The rest of the program stays as it is.
 func ExampleCatalog_GiveLogin() {
 	ctx := context.Background()
-	catalog, done := exampleCatalog()
+	gateway, control, done := exampleLogins()
 	defer done()
-	bank, _ := catalog.Create(ctx, tenantdb.NewTenant{Slug: "bank", Name: "A Bank"})
+	catalog, err := tenantdb.OpenCatalog(ctx, control, tenantdb.CatalogConfig{Migrations: migrations})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	bank, err := catalog.Create(ctx, tenantdb.NewTenant{Slug: "bank", Name: "A Bank"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	if err := catalog.GiveLogin(ctx, bank.ID, "the bank's secret"); err != nil {
 		fmt.Println(err)
 		return
 	}
-	own := func(shared *pgxpool.Pool) (*pgxpool.Pool, error) {
-		config := shared.Config()
-		config.ConnConfig.User, config.ConnConfig.Password = tenantdb.LoginName(bank.ID), "the bank's secret"
-		return pgxpool.NewWithConfig(ctx, config)
+	config := gateway.Config()
+	config.ConnConfig.User, config.ConnConfig.Password = tenantdb.LoginName(bank.ID), "the bank's secret"
+	own, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	_ = own // its pool is what the function of tenantdb.WithPools returns for the bank
+	defer own.Close()
+	db, err := tenantdb.Open(ctx, gateway, tenantdb.WithPools(func(t tenant.Tenant) *pgxpool.Pool {
+		if t.ID == bank.ID {
+			return own
+		}
+		return nil // the gateway's
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
-	for event := range catalog.Events(ctx, tenantdb.EventOptions{Tenant: bank.ID}) {
-		fmt.Println(event.Kind)
+	var login string
+	err = db.As(bank).QueryRow(ctx, `SELECT session_user`).Scan(&login)
+	fmt.Println(login == tenantdb.LoginName(bank.ID), err)
+
+	shared, err := tenantdb.Open(ctx, gateway)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	err = shared.As(bank).QueryRow(ctx, `SELECT session_user`).Scan(&login)
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	fmt.Println(ok, refused.Code, "the gateway can't become it any more")
 	// Output:
-	// tenant.reserved
-	// tenant.created
-	// tenant.login_given
+	// true <nil>
+	// true 42501 the gateway can't become it any more
 }

@@ -2,10 +2,7 @@ package tenantdb_test
 
 import (
 	"context"
-	"fmt"
 	"net/url"
-	"slices"
-	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,35 +11,17 @@ import (
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
 
-// exampleTest stands for the test that an example has not.
-type exampleTest struct {
-	testing.TB // nil: what is not overridden here is not called
-	cleanups   []func()
-}
-
-func (*exampleTest) Name() string              { return "Example" }
-func (*exampleTest) Helper()                   {}
-func (*exampleTest) Fatal(args ...any)         { panic(fmt.Sprint(args...)) }
-func (*exampleTest) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
-func (x *exampleTest) Cleanup(fn func())       { x.cleanups = append(x.cleanups, fn) }
-
 // exampleDatabase is an empty database for an example, with names for its roles.
 type exampleDatabase struct {
-	test             exampleTest
 	url              string // its owner's
 	gateway, control string
+	drop             func()
 }
 
 func newExampleDatabase() *exampleDatabase {
-	d := &exampleDatabase{}
-	d.url = pgtest.Database(&d.test)
-	d.gateway, d.control = pgtest.Name(&d.test, "gateway"), pgtest.Name(&d.test, "control")
-	return d
-}
-
-func (d *exampleDatabase) drop() {
-	for _, fn := range slices.Backward(d.test.cleanups) {
-		fn()
+	t, done := pgtest.Example()
+	return &exampleDatabase{
+		url: pgtest.Database(t), gateway: pgtest.Name(t, "gateway"), control: pgtest.Name(t, "control"), drop: done,
 	}
 }
 
@@ -57,7 +36,7 @@ func (d *exampleDatabase) as(user, password string) string {
 }
 
 // exampleCatalog is a catalog on a database of its own.
-func exampleCatalog() (_ *tenantdb.Catalog, done func()) {
+func exampleCatalog(change ...func(*tenantdb.CatalogConfig)) (_ *tenantdb.Catalog, done func()) {
 	ctx := context.Background()
 	d := newExampleDatabase()
 	owner, err := pgx.Connect(ctx, d.url)
@@ -72,7 +51,11 @@ func exampleCatalog() (_ *tenantdb.Catalog, done func()) {
 	if err != nil {
 		panic(err)
 	}
-	catalog, err := tenantdb.OpenCatalog(ctx, pool, tenantdb.CatalogConfig{Gateways: []string{d.gateway}})
+	cfg := tenantdb.CatalogConfig{Gateways: []string{d.gateway}}
+	for _, f := range change {
+		f(&cfg)
+	}
+	catalog, err := tenantdb.OpenCatalog(ctx, pool, cfg)
 	if err != nil {
 		panic(err)
 	}

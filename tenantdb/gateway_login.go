@@ -38,15 +38,15 @@ func (c *Catalog) GiveLogin(ctx context.Context, id tenant.ID, password string) 
 	case err != nil:
 		return fmt.Errorf("tenantdb: %w", err)
 	}
-	return c.changeLogin(ctx, "give a login to", id, func(tx pgx.Tx, had bool) error {
+	return c.changeLogin(ctx, "give a login to", id, func(tx pgx.Tx, had bool) (tenant.Tenant, error) {
 		if err := c.makeLogin(ctx, tx, id, role, password, had); err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		if err := c.revokeOthers(ctx, tx, id, role); err != nil || had {
-			return err
+			return tenant.Tenant{}, err
 		}
 		if _, err := tx.Exec(ctx, sqlOwnLogin, id, role, c.now()); err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		return c.tellLogin(ctx, tx, id, EventLoginGiven, eventData{After: map[string]string{"login": role}})
 	})
@@ -60,31 +60,32 @@ func (c *Catalog) TakeLogin(ctx context.Context, id tenant.ID) error {
 	if c.cfg.WithoutRoles {
 		return ErrNoRoles
 	}
-	return c.changeLogin(ctx, "take the login from", id, func(tx pgx.Tx, had bool) error {
+	return c.changeLogin(ctx, "take the login from", id, func(tx pgx.Tx, had bool) (tenant.Tenant, error) {
 		if !had {
-			return nil
+			return tenant.Tenant{}, nil
 		}
 		gateways, err := c.gatewaysOf(id)
 		if err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		if _, err := tx.Exec(ctx, `GRANT `+quote(SchemaName(id))+` TO `+quoteAll(gateways)); err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		role, err := c.forgetLogin(ctx, tx, id)
 		if err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		if _, err := tx.Exec(ctx, `DROP ROLE `+quote(role)); err != nil {
-			return err
+			return tenant.Tenant{}, err
 		}
 		return c.tellLogin(ctx, tx, id, EventLoginTaken, eventData{Before: map[string]string{"login": LoginName(id)}})
 	})
 }
 
 // changeLogin locks the tenant and all who change memberships, and tells whether the
-// tenant has a login of its own.
-func (c *Catalog) changeLogin(ctx context.Context, what string, id tenant.ID, fn func(tx pgx.Tx, had bool) error) error {
+// tenant has a login of its own. fn returns the tenant if it has changed it.
+func (c *Catalog) changeLogin(ctx context.Context, what string, id tenant.ID, fn func(tx pgx.Tx, had bool) (tenant.Tenant, error)) error {
+	var after tenant.Tenant
 	err := c.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := c.lock(ctx, tx, id); err != nil {
 			return err
@@ -96,21 +97,26 @@ func (c *Catalog) changeLogin(ctx context.Context, what string, id tenant.ID, fn
 		if err := tx.QueryRow(ctx, sqlHasOwnLogin, id).Scan(&had); err != nil {
 			return err
 		}
-		return fn(tx, had)
+		var err error
+		after, err = fn(tx, had)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("tenantdb: %s tenant %s: %w", what, id, err)
+	}
+	if !after.ID.IsZero() {
+		c.changed(ctx, after)
 	}
 	return nil
 }
 
 // tellLogin raises the tenant's version, for those that hold it in a cache with its pool.
-func (c *Catalog) tellLogin(ctx context.Context, tx pgx.Tx, id tenant.ID, kind EventKind, data eventData) error {
+func (c *Catalog) tellLogin(ctx context.Context, tx pgx.Tx, id tenant.ID, kind EventKind, data eventData) (tenant.Tenant, error) {
 	t, err := scanTenant(tx.QueryRow(ctx, sqlTouch, id, c.now()))
 	if err != nil {
-		return err
+		return t, err
 	}
-	return c.tell(ctx, tx, kind, t, data)
+	return t, c.tell(ctx, tx, kind, t, data)
 }
 
 // makeLogin makes a gateway for one tenant, or sets the password of the one that it has. A

@@ -178,7 +178,7 @@ func TestScriptSeesItsSchemaAlone(t *testing.T) {
 	y.exec(`CREATE TABLE tenantwall.elsewhere ()`)
 	m := parsed(t, map[string]string{
 		"1_a.sql": "CREATE TABLE a (); CREATE TEMP TABLE b (); CREATE TABLE b (); CREATE TABLE p AS SELECT current_setting('search_path') AS path",
-		"2_b.sql": "SET search_path TO tenantwall; SET SESSION statement_timeout TO 1; SET lock_timeout TO 7; SELECT pg_sleep(0)",
+		"2_b.sql": "SET search_path TO tenantwall; SET SESSION statement_timeout TO 987654; SET lock_timeout TO 7; SELECT pg_sleep(0)",
 		"3_c.sql": "CREATE TABLE c AS SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock, current_setting('statement_timeout') AS statement",
 	})
 	_, err := y.apply(m, one, applyOptions{lockTimeout: 1234 * time.Millisecond})

@@ -29,7 +29,7 @@ import (
 // Behind a pooler it works too, for all is done in transactions (see [Open] for the mode of
 // the pool); a direct connection is the better one for statements that take long.
 func (c *Catalog) Migrate(ctx context.Context, o MigrateOptions) (MigrateReport, error) {
-	return migrateAll(ctx, c.pool, c.migrations, o, c.targets(ctx))
+	return migrateAll(ctx, c.pool, c.migrations, o, c.targets(ctx, o.After, o.Limit))
 }
 
 // MigrationStatus tells how far the schema of each tenant is that [Catalog.Migrate] would
@@ -46,14 +46,22 @@ func (c *Catalog) Migrate(ctx context.Context, o MigrateOptions) (MigrateReport,
 // It takes about 1 ms a tenant. It waits for tenants that are being migrated only where
 // they seem to have drifted.
 func (c *Catalog) MigrationStatus(ctx context.Context) ([]MigrationStatus, error) {
-	return migrationStatus(ctx, c.pool, c.migrations, c.targets(ctx))
+	return migrationStatus(ctx, c.pool, c.migrations, c.targets(ctx, tenant.ID{}, 0))
 }
 
-// targets are the tenants whose schemas are migrated.
-func (c *Catalog) targets(ctx context.Context) iter.Seq2[target, error] {
+// migrated are the statuses of tenants whose schemas are migrated.
+var migrated = []tenant.Status{tenant.StatusActive, tenant.StatusSuspended}
+
+// targets are the tenants whose schemas are migrated, behind an id, at most limit unless
+// that is 0.
+func (c *Catalog) targets(ctx context.Context, after tenant.ID, limit int) iter.Seq2[target, error] {
 	return func(yield func(target, error) bool) {
-		for t, err := range c.List(ctx, ListOptions{Status: []tenant.Status{tenant.StatusActive, tenant.StatusSuspended}}) {
+		n := 0
+		for t, err := range c.List(ctx, ListOptions{Status: migrated, After: after}) {
 			if !yield(target{id: t.ID, schema: SchemaName(t.ID)}, err) {
+				return
+			}
+			if n++; n == limit {
 				return
 			}
 		}

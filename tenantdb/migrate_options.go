@@ -6,10 +6,18 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tenantwall/tenantwall/tenant"
 )
 
 // MigrateOptions say how [Catalog.Migrate] goes about it. The zero value has the defaults.
 type MigrateOptions struct {
+	// After leaves out the tenants up to this id, in the order of [Catalog.List], and Limit
+	// all but so many of the others; 0 means no limit. With both, many tenants are migrated
+	// in several runs, each of which goes on behind the last tenant of the report before.
+	After tenant.ID
+	Limit int
+
 	// Workers is how many tenants are migrated at the same time, each on a connection of
 	// the catalog's pool. 0 means one less than the pool has, so that one is left for the
 	// catalog, but at least 1 and at most 8. More than the pool has is cut down to that.
@@ -45,6 +53,8 @@ const (
 // withDefaults checks the options and fills in what is left to us.
 func (o MigrateOptions) withDefaults(pool *pgxpool.Pool) (MigrateOptions, error) {
 	switch {
+	case o.Limit < 0:
+		return o, fmt.Errorf("MigrateOptions.Limit is %d: 0 for no limit, or more", o.Limit)
 	case o.Workers < 0:
 		return o, fmt.Errorf("MigrateOptions.Workers is %d: 0 for the default, or 1 and more", o.Workers)
 	case o.LockTimeout < 0:

@@ -289,6 +289,30 @@ func TestRow7_LayoutsThatDifferBetweenTenants(t *testing.T) {
 	}
 }
 
+// Without the tenant in a statement's name each turn finds the other's plan, which is found
+// out, and mended, by another trip.
+func TestRow7_LayoutsThatDifferCostNoTrip(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.tenant(), w.tenant()
+	w.exec(fmt.Sprintf(`ALTER TABLE %q.note ADD COLUMN extra int`, tenantdb.SchemaName(b.ID)))
+	proxy := wire.NewProxy(t, w.url)
+	db := openOn(t, w.pool(w.gatewayURL(proxy.URL), 1))
+	columns := func(of tenant.Tenant) int {
+		rows, err := db.Query(as(t, of), `SELECT * FROM note`)
+		require.NoError(t, err)
+		defer rows.Close()
+		return len(rows.FieldDescriptions())
+	}
+	for turn := range 4 {
+		proxy.Reset()
+		assert.Equal(t, []int{2, 3}, []int{columns(a), columns(b)})
+		if turn > 0 { // the first learns the types
+			assert.Equal(t, 2, proxy.Stats().RoundTrips)
+		}
+	}
+}
+
 func TestRow7_ATableAlteredBehindAPreparedStatement(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -342,6 +366,22 @@ func TestRow9_NoTemporaryTables(t *testing.T) {
 	db := w.open(1)
 	_, err := db.Exec(as(t, w.tenant()), `CREATE TEMP TABLE note (id int)`)
 	assertCode(t, "42501", err, "CREATE TEMP TABLE")
+}
+
+func TestRow9_ATemporaryTableShadowsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.tenant()
+	db := w.open(1)
+	w.exec(`DO $$ BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO PUBLIC', current_database()); END $$`)
+	require.NoError(t, db.InTx(as(t, a), func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `CREATE TEMP TABLE note AS SELECT 1::bigint AS id, 'of the connection' AS body`); err != nil {
+			return err
+		}
+		got, err := body(ctx, tx)
+		assert.Equal(t, tenantdb.SchemaName(a.ID), got)
+		return err
+	}))
 }
 
 func TestRow10_AnotherSchemaByItsQualifiedName(t *testing.T) {

@@ -141,6 +141,7 @@ func TestRow03_ACancelledContextGivesTheConnectionBack(t *testing.T) {
 			}
 			time.AfterFunc(20*time.Millisecond, cancel)
 			_, err = tx.ExecContext(context.WithoutCancel(ctx), `SELECT pg_sleep(0.1)`)
+			<-ctx.Done()
 			return errors.Join(err, tx.Commit())
 		},
 		"between statements of a transaction, with rows open": func(ctx context.Context, cancel context.CancelFunc) error {
