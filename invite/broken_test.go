@@ -2,16 +2,23 @@ package invite_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/internal/wire"
 	"github.com/tenantwall/tenantwall/invite"
+	"github.com/tenantwall/tenantwall/tenant"
 )
 
 // saboteur is a tracer that ends a context as the statement of a number begins.
@@ -109,6 +116,65 @@ func TestAChangeIsDoneWhollyOrNotAtAll(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, invite.StatusReplaced, got.Status)
 	assert.Equal(t, []string{"admin owner", "cleo member", "member member", "owner admin", "wanda member"}, s.roles(t, acme))
+}
+
+// behind is a tracer that is called behind each statement.
+type behind func(sql string)
+
+func (behind) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	return context.WithValue(ctx, sqlKey{}, data.SQL)
+}
+
+func (f behind) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+	f(ctx.Value(sqlKey{}).(string))
+}
+
+type sqlKey struct{}
+
+// Row 32. Nobody knows whether a commit was done whose answer was lost. So the membership is
+// read again, and others are told.
+func TestRow32_MembershipIsReadAgainWhenTheAnswerToTheCommitIsLost(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	acme := s.staffed(t, "acme-corp")
+	cfg := s.control.Config().Copy()
+	proxy := wire.NewProxy(t, net.JoinHostPort(cfg.ConnConfig.Host, strconv.Itoa(int(cfg.ConnConfig.Port))))
+	host, port, err := net.SplitHostPort(proxy.Addr())
+	require.NoError(t, err)
+	number, err := strconv.ParseUint(port, 10, 16)
+	require.NoError(t, err)
+	cfg.ConnConfig.Host, cfg.ConnConfig.Port, cfg.ConnConfig.Fallbacks = host, uint16(number), nil
+	cfg.ConnConfig.Tracer = behind(func(sql string) {
+		if strings.Contains(sql, "INSERT INTO tenantwall.event") { // the last one before the commit
+			proxy.Delay(0, time.Hour)
+		}
+	})
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	defer pool.Close()
+	told := make(chan string, 1)
+	m, err := invite.Open(t.Context(), pool, invite.Config{
+		Now: s.clock.Now, Cache: invite.CacheConfig{Now: s.clock.Now},
+		OnChange: func(_ tenant.ID, user string) { told <- user },
+	})
+	require.NoError(t, err)
+	_, err = m.Cache().Get(t.Context(), acme.ID, "member")
+	require.NoError(t, err)
+
+	failed := make(chan error, 1)
+	go func() { failed <- m.Remove(t.Context(), acme.ID, invite.By("owner"), "member") }()
+	require.Eventually(t, func() bool {
+		_, err := s.members.Get(t.Context(), acme.ID, "member")
+		return errors.Is(err, invite.ErrNotAMember)
+	}, 10*time.Second, time.Millisecond)
+	proxy.Cut()
+	require.Error(t, <-failed)
+	require.Len(t, told, 1, "others are told")
+	assert.Equal(t, "member", <-told)
+	proxy.Delay(0, 0)
+	proxy.Restore()
+	_, err = m.Cache().Get(t.Context(), acme.ID, "member")
+	require.ErrorIs(t, err, invite.ErrNotAMember)
 }
 
 // state is all that the package has stored.

@@ -39,8 +39,8 @@ type CacheConfig struct {
 // An answer is never older than the TTL, counted from before it was read, and never used
 // past it: when the database can't be reached, nobody is let in whose membership is not
 // known. What [Members] changes in this process is seen at once in its [Members.Cache]. That
-// a user is no member is not remembered, so who has just joined gets in at once everywhere. Of several
-// callers who ask for the same membership at once, one reads it.
+// a user is no member is not remembered, so who has just joined gets in at once everywhere.
+// Of several callers who ask for the same membership at once, one reads it.
 type Cache struct {
 	source Memberships
 	ttl    time.Duration

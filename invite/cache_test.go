@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/internal/testclock"
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -46,7 +47,7 @@ func newCache(t testing.TB, from invite.Memberships, cfg invite.CacheConfig) *in
 
 func TestAMembershipIsReadOnceInATTL(t *testing.T) {
 	t.Parallel()
-	now := &clock{now: time.Now()}
+	now := testclock.At(time.Now())
 	s := everybody()
 	c := newCache(t, s, invite.CacheConfig{TTL: 2 * time.Second, Now: now.Now})
 	acme, beta := tenant.NewID(), tenant.NewID()
@@ -58,13 +59,13 @@ func TestAMembershipIsReadOnceInATTL(t *testing.T) {
 		return m
 	}
 	first := get(acme, "ada")
-	now.pass(2*time.Second - 1)
+	now.Pass(2*time.Second - 1)
 	assert.Equal(t, first, get(acme, "ada"))
 	assert.EqualValues(t, 1, s.reads.Load())
 	get(beta, "ada")
 	get(acme, "ben")
 	assert.EqualValues(t, 3, s.reads.Load(), "each tenant and user by itself")
-	now.pass(1)
+	now.Pass(1)
 	assert.EqualValues(t, 4, get(acme, "ada").Version)
 	version, err := c.MembershipVersion(t.Context(), acme, "ada")
 	require.NoError(t, err)
@@ -103,7 +104,7 @@ func TestThatAUserIsNoMemberIsNotRemembered(t *testing.T) {
 
 func TestRow32_NobodyIsLetInByAnAnswerThatIsTooOld(t *testing.T) {
 	t.Parallel()
-	now := &clock{now: time.Now()}
+	now := testclock.At(time.Now())
 	s := everybody()
 	c := newCache(t, s, invite.CacheConfig{Now: now.Now})
 	acme := tenant.NewID()
@@ -111,7 +112,7 @@ func TestRow32_NobodyIsLetInByAnAnswerThatIsTooOld(t *testing.T) {
 	require.NoError(t, err)
 	away := errors.New("the database is away")
 	s.get = func(context.Context, tenant.ID, string) (invite.Member, error) { return invite.Member{}, away }
-	now.pass(invite.DefaultCacheTTL)
+	now.Pass(invite.DefaultCacheTTL)
 	_, err = c.Get(t.Context(), acme, "ada")
 	require.ErrorIs(t, err, away)
 	_, err = c.MembershipVersion(t.Context(), acme, "ada")
@@ -305,7 +306,7 @@ func TestRow32_ARemovedMemberIsOutWithinTheBound(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, gone)
 
-	s.clock.pass(invite.MaxCacheTTL)
+	s.clock.Pass(invite.MaxCacheTTL)
 	assert.Equal(t, invite.RoleViewer, role(other, "member"))
 	assert.Empty(t, role(other, "viewer"))
 	s.join(t, acme, "viewer", invite.RoleMember)

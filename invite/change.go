@@ -59,16 +59,23 @@ func (m *Members) change(ctx context.Context, what string, in tenant.ID, fn func
 		done = c
 		return c.writeEvents(ctx)
 	})
+	if done != nil { // with an error too, because a commit whose answer was lost may have been done
+		done.announce()
+	}
 	if err != nil {
 		return fmt.Errorf("invite: %s: %w", what, err)
 	}
-	for _, user := range slices.Sorted(maps.Keys(done.touched)) {
-		m.cache.Forget(in, user)
-		if m.cfg.OnChange != nil {
-			m.cfg.OnChange(in, user)
+	return nil
+}
+
+// announce has everybody who is told read again what the change has touched.
+func (c *change) announce() {
+	for _, user := range slices.Sorted(maps.Keys(c.touched)) {
+		c.m.cache.Forget(c.tenant.ID, user)
+		if c.m.cfg.OnChange != nil {
+			c.m.cfg.OnChange(c.tenant.ID, user)
 		}
 	}
-	return nil
 }
 
 // begin takes hold of the tenant in a transaction. The error is [tenant.ErrNotFound], or

@@ -9,10 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/tenantwall/tenantwall/internal/setting"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
@@ -55,14 +57,16 @@ type Config struct {
 	Cache CacheConfig
 
 	// OnChange, when not nil, is told of each membership that was changed or removed, after
-	// it is committed, so that it can tell the [Cache] of other processes to forget it. It is
-	// not told of what [Members.Add] does in a transaction of the caller's.
+	// it is committed, so that it can tell the [Cache] of other processes to forget it; also
+	// of one that may have been, because the answer to the commit was lost. It is not told of
+	// what [Members.Add] does in a transaction of the caller's.
 	OnChange func(in tenant.ID, userID string)
 
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
 
-	// Random is where secrets come from; nil means [rand.Reader].
+	// Random is where secrets come from, and is read by several goroutines at once; nil means
+	// [rand.Reader].
 	Random io.Reader
 }
 
@@ -106,22 +110,10 @@ func Open(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Members, error)
 
 // complete checks the configuration and fills in the defaults.
 func (cfg Config) complete() (Config, error) {
-	var problems []error
-	for _, d := range []struct {
-		name                  string
-		value                 *time.Duration
-		standard, least, most time.Duration
-	}{
-		{"Expiry", &cfg.Expiry, DefaultExpiry, MinExpiry, MaxExpiry},
-		{"SendTimeout", &cfg.SendTimeout, 10 * time.Second, time.Millisecond, maxTimeout},
-		{"LockTimeout", &cfg.LockTimeout, 5 * time.Second, time.Millisecond, maxTimeout},
-	} {
-		switch {
-		case *d.value == 0:
-			*d.value = d.standard
-		case *d.value < d.least || *d.value > d.most:
-			problems = append(problems, fmt.Errorf("the setting %s is %s, and must be from %s to %s", d.name, *d.value, d.least, d.most))
-		}
+	problems := []error{
+		setting.Complete("the setting Expiry", &cfg.Expiry, DefaultExpiry, MinExpiry, MaxExpiry),
+		setting.Complete("the setting SendTimeout", &cfg.SendTimeout, 10*time.Second, time.Millisecond, maxTimeout),
+		setting.Complete("the setting LockTimeout", &cfg.LockTimeout, 5*time.Second, time.Millisecond, maxTimeout),
 	}
 	if err := checkLink(cfg.Link); err != nil {
 		problems = append(problems, fmt.Errorf("the setting Link: %w", err))
@@ -147,7 +139,7 @@ func checkLink(link string) error {
 	switch {
 	case err != nil:
 		return errors.New("it is no URL")
-	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "":
+	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(link, "#") || u.Opaque != "":
 		return errors.New("it is to be an absolute URL with a host, and without user, query and fragment")
 	case u.Scheme == "https":
 		return nil

@@ -35,7 +35,7 @@ func TestOpenRefusesSettingsThatCantBe(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	for _, link := range []string{
-		"https://user@app.example.com/", "https://app.example.com/?a=b", "https://app.example.com/?", "https://app.example.com/#x",
+		"https://user@app.example.com/", "https://app.example.com/?a=b", "https://app.example.com/?", "https://app.example.com/#x", "https://app.example.com/#",
 		"https:app.example.com", "javascript:alert(1)", "https://", "ftp://app.example.com/", "http://localhost.evil.example/",
 	} {
 		_, err := invite.Open(t.Context(), unused, invite.Config{Link: link})

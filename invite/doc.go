@@ -73,6 +73,16 @@
 //   - Each change of a membership raises its version, which never starts again.
 //   - Each change writes its events in its transaction, see [tenantdb.Catalog.Events].
 //
+// # What goes wrong
+//
+// Errors that a client may see have a code: [ErrNotAMember], [ErrForbidden], [ErrNotFound],
+// [ErrAlreadyMember], [ErrLastOwner], [ErrSeatLimit], [ErrInviteExpired], [ErrEmailMismatch],
+// or validation_failed with its fields. An invitation that can't be accepted doesn't say why
+// not. [ErrNotSent] comes with an invitation that is made: send it again. While memberships
+// can't be read a Guard answers unavailable (503), once what is remembered is too old.
+//
+// # Turns
+//
 // All changes of one tenant take turns, by a lock of the tenant's row, so these rules hold
 // when any number of them race. Tenants do not wait for each other, but for a moment at
 // the end, where events are numbered.

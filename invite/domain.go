@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenantdb"
 )
@@ -69,16 +69,29 @@ var freeMail = [...]string{
 	"web.de", "yahoo.co.jp", "yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yandex.com", "yandex.ru", "ymail.com", "zoho.com",
 }
 
-// checkDomain is a domain in the form in which it is kept.
-func (d *Domains) checkDomain(name string) (string, error) {
-	name = strings.ToLower(strings.TrimSpace(name))
-	switch {
-	case len(name) > 253-len(d.cfg.RecordPrefix)-1 || !isDomain(name) || !strings.Contains(name, "."):
+// parseDomain is a domain in the form in which it is kept.
+func (d *Domains) parseDomain(name string) (string, error) {
+	name, err := dnsname.Parse(name)
+	if err != nil || len(name) > dnsname.MaxLen-len(d.cfg.RecordPrefix)-1 {
 		return "", invalid("domain", fmt.Errorf("%w: it is to be of the form example.com", ErrBadDomain))
-	case slices.Contains(freeMail[:], name) || slices.Contains(d.cfg.Refused, name):
-		return "", invalid("domain", fmt.Errorf("%w: anybody can have an address of it", ErrBadDomain))
 	}
 	return name, nil
+}
+
+// parseJoinable is parseDomain for one by which users are to join.
+func (d *Domains) parseJoinable(name string) (string, error) {
+	name, err := d.parseDomain(name)
+	if err == nil && d.isRefused(name) {
+		err = invalid("domain", fmt.Errorf("%w: anybody can have an address of it", ErrBadDomain))
+	}
+	return name, err
+}
+
+// isRefused reports whether nobody joins by a domain, whoever proves it. A public suffix is
+// nobody's. It is asked whenever a domain is used, and not only when it is added: what is
+// refused changes with the settings and with this package.
+func (d *Domains) isRefused(name string) bool {
+	return dnsname.IsPublicSuffix(name) || slices.Contains(freeMail[:], name) || slices.Contains(d.cfg.Refused, name)
 }
 
 // scanDomain reads the columns of domainColumns.

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -29,7 +30,9 @@ type DomainConfig struct {
 	RecordPrefix string
 
 	// Refused are domains by which nobody joins, besides those of the large providers of
-	// free mail, which are known.
+	// free mail, which are known. One that a tenant has already is no longer of use to it,
+	// and can be removed. They are written as users write them; what is no domain is an
+	// error.
 	Refused []string
 
 	// Validity is how long a proof lets users join, up to a year; 0 means 90 days. Domains
@@ -43,7 +46,6 @@ const (
 	MaxDomains      = 50 // of a tenant
 	maxValidity     = 366 * 24 * time.Hour
 	defaultValidity = 90 * 24 * time.Hour
-	lookupTimeout   = 5 * time.Second
 )
 
 // Domains lets users join who have an address of a tenant's domain, for products that want
@@ -68,10 +70,18 @@ func NewDomains(members *Members, cfg DomainConfig) (*Domains, error) {
 		return nil, errors.New("invite: domains need the Members that users join")
 	case cfg.Resolver == nil:
 		return nil, errors.New("invite: DomainConfig.Resolver is nil: net.DefaultResolver is one")
-	case cfg.RecordPrefix[0] != '_' || len(cfg.RecordPrefix) > 63 || !isDomain(strings.ToLower(cfg.RecordPrefix[1:])):
+	case cfg.RecordPrefix[0] != '_' || len(cfg.RecordPrefix) > 63 || !dnsname.Is(strings.ToLower(cfg.RecordPrefix[1:])):
 		return nil, fmt.Errorf("invite: DomainConfig.RecordPrefix %q: an underscore and up to 62 letters, digits and hyphens", cfg.RecordPrefix)
 	case cfg.Validity < 0 || cfg.Validity > maxValidity:
 		return nil, fmt.Errorf("invite: DomainConfig.Validity is %s, and must be up to %s", cfg.Validity, maxValidity)
+	}
+	cfg.Refused = slices.Clone(cfg.Refused)
+	for i, name := range cfg.Refused {
+		canonical, err := dnsname.Parse(name)
+		if err != nil {
+			return nil, fmt.Errorf("invite: DomainConfig.Refused: %.80q: %w", name, err)
+		}
+		cfg.Refused[i] = canonical
 	}
 	return &Domains{m: members, cfg: cfg}, nil
 }
@@ -81,7 +91,7 @@ func NewDomains(members *Members, cfg DomainConfig) (*Domains, error) {
 // covers the rule's. Errors: [ErrBadDomain], [ErrBadRole] and others of the code
 // [tenant.CodeValidationFailed].
 func (d *Domains) Add(ctx context.Context, in tenant.ID, by Actor, rule DomainRule) (Domain, error) {
-	name, err := d.checkDomain(rule.Name)
+	name, err := d.parseJoinable(rule.Name)
 	if err != nil {
 		return Domain{}, err
 	}
@@ -127,7 +137,7 @@ func (d *Domains) Add(ctx context.Context, in tenant.ID, by Actor, rule DomainRu
 // code [tenant.CodeValidationFailed], and one of the code [tenant.CodeUnavailable] when
 // the domain's servers can't tell, which leaves it as it is.
 func (d *Domains) Verify(ctx context.Context, in tenant.ID, by Actor, name string) (Domain, error) {
-	name, err := d.checkDomain(name)
+	name, err := d.parseJoinable(name)
 	if err != nil {
 		return Domain{}, err
 	}
@@ -179,30 +189,20 @@ func orNotFound(err error, what string) error {
 
 // proved asks the domain's servers for the record.
 func (d *Domains) proved(ctx context.Context, claimed Domain) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	records, err := d.cfg.Resolver.LookupTXT(ctx, claimed.RecordName+".")
-	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
-		return false, nil
-	}
+	found, err := dnsname.HasTXT(ctx, d.cfg.Resolver, claimed.RecordName, claimed.RecordValue)
 	if err != nil {
 		return false, &tenant.Error{
 			Code: tenant.CodeUnavailable, Detail: "the domain's name servers can't be asked at the moment; try again", RetryAfter: time.Minute,
 			Err: fmt.Errorf("invite: look up a TXT record: %w", err),
 		}
 	}
-	for _, record := range records {
-		if strings.TrimSpace(record) == claimed.RecordValue {
-			return true, nil
-		}
-	}
-	return false, nil
+	return found, nil
 }
 
 // Remove forgets a domain, and who waits to be let in by it. Members stay. Who acts needs
 // [PermManageMembers]. The error is [ErrNotFound] when the tenant has no such domain.
 func (d *Domains) Remove(ctx context.Context, in tenant.ID, by Actor, name string) error {
-	name, err := d.checkDomain(name)
+	name, err := d.parseDomain(name)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func domainOf(who User) (domain, email string, err error) {
 // belong to, in the order of their slugs, the first [MaxListed] of them.
 func (d *Domains) For(ctx context.Context, who User) ([]Joinable, error) {
 	domain, _, err := domainOf(who)
-	if err != nil || !isUserID(who.ID) {
+	if err != nil || d.isRefused(domain) || !isUserID(who.ID) {
 		return []Joinable{}, nil //nolint:nilerr // nobody's address is of no domain
 	}
 	rows, _ := d.m.pool.Query(ctx, sqlJoinable, domain, d.m.now().Add(-d.cfg.Validity), who.ID, MaxListed) // CollectRows tells the error
@@ -83,6 +83,9 @@ func (d *Domains) Join(ctx context.Context, in tenant.ID, who User) (joined Memb
 func (d *Domains) open(ctx context.Context, c *change, domain string) (DomainRule, error) {
 	if err := c.tenant.Usable(); err != nil {
 		return DomainRule{}, err
+	}
+	if d.isRefused(domain) {
+		return DomainRule{}, errNoDomain
 	}
 	found, err := d.scanDomain(c.tx.QueryRow(ctx, sqlDomain, c.tenant.ID, domain))
 	switch {

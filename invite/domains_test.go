@@ -143,9 +143,9 @@ func TestAProofLapses(t *testing.T) {
 		_, _, err := d.Join(t.Context(), acme.ID, userOf(user))
 		return err
 	}
-	s.clock.pass(90*24*time.Hour - time.Second)
+	s.clock.Pass(90*24*time.Hour - time.Second)
 	require.NoError(t, join("cleo"))
-	s.clock.pass(time.Second)
+	s.clock.Pass(time.Second)
 	require.ErrorIs(t, join("dora"), invite.ErrForbidden)
 	open, err := d.For(t.Context(), userOf("dora"))
 	require.NoError(t, err)
@@ -310,15 +310,21 @@ func TestWhatIsNobodysDomainIsRefused(t *testing.T) {
 	s := setUp(t)
 	d, _ := newDomains(t, s)
 	acme := s.create(t, "acme-corp", "ada")
-	for _, name := range []string{
-		"", "com", "localhost", "gmail.com", "GMail.com", "outlook.com", "partner.example", "acme.example.", ".acme.example", "a b.example", "äcme.example",
-		"*.acme.example", "acme.example/x", "ada@acme.example", strings.Repeat("a.", 121) + "com", strings.Repeat("a", 64) + ".example",
+	removed := map[string]error{"malformed": invite.ErrBadDomain, "refused": invite.ErrNotFound}
+	for why, names := range map[string][]string{
+		"malformed": {
+			"", "com", "localhost", "acme.example..", ".acme.example", "a b.example",
+			"*.acme.example", "acme.example/x", "ada@acme.example", strings.Repeat("a.", 121) + "com", strings.Repeat("a", 64) + ".example",
+		},
+		"refused": {"gmail.com", "GMail.com", "outlook.com", "partner.example", "co.uk", "github.io"},
 	} {
-		_, err := d.Add(t.Context(), acme.ID, invite.By("ada"), invite.DomainRule{Name: name, Role: invite.RoleMember})
-		require.ErrorIs(t, err, invite.ErrBadDomain, "%q", name)
-		_, err = d.Verify(t.Context(), acme.ID, invite.By("ada"), name)
-		require.ErrorIs(t, err, invite.ErrBadDomain, "%q", name)
-		require.ErrorIs(t, d.Remove(t.Context(), acme.ID, invite.By("ada"), name), invite.ErrBadDomain, "%q", name)
+		for _, name := range names {
+			_, err := d.Add(t.Context(), acme.ID, invite.By("ada"), invite.DomainRule{Name: name, Role: invite.RoleMember})
+			require.ErrorIs(t, err, invite.ErrBadDomain, "%q", name)
+			_, err = d.Verify(t.Context(), acme.ID, invite.By("ada"), name)
+			require.ErrorIs(t, err, invite.ErrBadDomain, "%q", name)
+			require.ErrorIs(t, d.Remove(t.Context(), acme.ID, invite.By("ada"), name), removed[why], "%q", name)
+		}
 	}
 	for i := range invite.MaxDomains {
 		_, err := d.Add(t.Context(), acme.ID, invite.By("ada"), invite.DomainRule{Name: fmt.Sprintf("acme-%d.example", i), Role: invite.RoleMember})
@@ -331,17 +337,41 @@ func TestWhatIsNobodysDomainIsRefused(t *testing.T) {
 	assert.Equal(t, invite.RoleViewer, changed.Role)
 }
 
+// The product finds out that a domain is everybody's when a tenant has it already.
+func TestRow26_NobodyJoinsByADomainThatIsRefusedLater(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	before, z := newDomains(t, s)
+	acme, beta := s.create(t, "acme-corp", "ada"), s.create(t, "beta-industries", "ben")
+	proved(t, before, z, acme, acmeMembers(false))
+	proved(t, before, z, beta, acmeMembers(true))
+	_, _, err := before.Join(t.Context(), beta.ID, userOf("cleo"))
+	require.NoError(t, err)
+
+	d, err := invite.NewDomains(s.members, invite.DomainConfig{Resolver: z, Refused: []string{"ACME.Example."}})
+	require.NoError(t, err)
+	_, _, err = d.Join(t.Context(), acme.ID, userOf("cleo"))
+	require.ErrorIs(t, err, invite.ErrForbidden)
+	_, err = d.Approve(t.Context(), beta.ID, invite.By("ben"), "cleo")
+	require.ErrorIs(t, err, invite.ErrForbidden)
+	open, err := d.For(t.Context(), userOf("dora"))
+	require.NoError(t, err)
+	assert.Empty(t, open)
+	require.NoError(t, d.Remove(t.Context(), acme.ID, invite.By("ada"), "acme.example"), "which gets rid of it")
+}
+
 func TestDomainsThatCantBeAreRefused(t *testing.T) {
 	t.Parallel()
 	members := new(invite.Members)
 	_, err := invite.NewDomains(nil, invite.DomainConfig{Resolver: net.DefaultResolver})
 	require.ErrorContains(t, err, "Members")
 	for want, cfg := range map[string]invite.DomainConfig{
-		"Resolver is nil":         {},
-		`RecordPrefix "verify"`:   {Resolver: net.DefaultResolver, RecordPrefix: "verify"},
-		`RecordPrefix "_a..b"`:    {Resolver: net.DefaultResolver, RecordPrefix: "_a..b"},
-		"Validity is -1ns":        {Resolver: net.DefaultResolver, Validity: -1},
-		"Validity is 12000h0m0s,": {Resolver: net.DefaultResolver, Validity: 500 * 24 * time.Hour},
+		"Resolver is nil":          {},
+		`RecordPrefix "verify"`:    {Resolver: net.DefaultResolver, RecordPrefix: "verify"},
+		`RecordPrefix "_a..b"`:     {Resolver: net.DefaultResolver, RecordPrefix: "_a..b"},
+		`Refused: "@acme.example"`: {Resolver: net.DefaultResolver, Refused: []string{"@acme.example"}},
+		"Validity is -1ns":         {Resolver: net.DefaultResolver, Validity: -1},
+		"Validity is 12000h0m0s,":  {Resolver: net.DefaultResolver, Validity: 500 * 24 * time.Hour},
 	} {
 		_, err := invite.NewDomains(members, cfg)
 		require.ErrorContains(t, err, want)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 )
 
 // MaxEmailLen bounds an address, in bytes: the longest that SMTP carries (RFC 5321,
@@ -44,19 +46,8 @@ func CanonicalEmail(address string) (string, error) {
 	if len(local) > maxLocalLen {
 		return "", fmt.Errorf("%w: more than %d bytes before the @", ErrBadEmail, maxLocalLen)
 	}
-	if domain = strings.ToLower(domain); !isDomain(domain) {
+	if domain = strings.ToLower(domain); !dnsname.Is(domain) {
 		return "", fmt.Errorf("%w: what follows the @ is no domain", ErrBadEmail)
 	}
 	return strings.ToLower(local) + "@" + domain, nil
-}
-
-// isDomain reports whether s is a domain in lower case (RFC 1123, 2.1).
-func isDomain(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return false
-		}
-	}
-	return true
 }

@@ -110,11 +110,11 @@ func ExampleMembers_Remove() {
 	database, done := exampleSite()
 	defer done()
 	members := database.members
-	acme := database.create(new(exampleTest), "acme-corp", "ada")
+	acme := database.create(database.t, "acme-corp", "ada")
 
 	// Another owner comes, and Ada may go.
 	fmt.Println(errors.Is(members.Leave(ctx, acme.ID, "ada"), invite.ErrLastOwner))
-	database.join(new(exampleTest), acme, "ben", invite.RoleOwner)
+	database.join(database.t, acme, "ben", invite.RoleOwner)
 	fmt.Println(members.Remove(ctx, acme.ID, invite.By("ben"), "ada"))
 
 	_, err := members.Cache().Get(ctx, acme.ID, "ada")
@@ -130,7 +130,7 @@ func ExampleDomains() {
 	ctx := context.Background()
 	database, done := exampleSite()
 	defer done()
-	acme := database.create(new(exampleTest), "acme-corp", "ada")
+	acme := database.create(database.t, "acme-corp", "ada")
 
 	dns := new(zone) // net.DefaultResolver in a service
 	domains, err := invite.NewDomains(database.members, invite.DomainConfig{Resolver: dns})

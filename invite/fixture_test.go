@@ -12,7 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tenantwall/tenantwall/internal/pgtest"
+	"github.com/tenantwall/tenantwall/internal/sitetest"
+	"github.com/tenantwall/tenantwall/internal/testclock"
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenantdb"
@@ -24,34 +25,14 @@ type site struct {
 	catalog *tenantdb.Catalog
 	members *invite.Members
 	outbox  *outbox
-	clock   *clock
+	clock   *testclock.Clock
 }
 
 func setUp(t testing.TB, change ...func(*invite.Config)) site {
 	t.Helper()
-	ctx := t.Context()
-	url := pgtest.Database(t)
-	owner, err := pgx.Connect(ctx, url)
-	require.NoError(t, err)
-	defer owner.Close(ctx)
-	roles := tenantdb.Roles{
-		Gateway: pgtest.Name(t, "gateway"), GatewayPassword: "secret",
-		Control: pgtest.Name(t, "control"), ControlPassword: "secret",
-	}
-	require.NoError(t, tenantdb.Setup(ctx, owner, roles))
-
-	cfg, err := pgxpool.ParseConfig(url)
-	require.NoError(t, err)
-	cfg.MaxConns = 16
-	cfg.ConnConfig.User, cfg.ConnConfig.Password = roles.Control, roles.ControlPassword
-	control, err := pgxpool.NewWithConfig(ctx, cfg)
-	require.NoError(t, err)
-	t.Cleanup(control.Close)
-	catalog, err := tenantdb.OpenCatalog(ctx, control, tenantdb.CatalogConfig{
-		Gateways: []string{roles.Gateway}, OnPurge: invite.Forget, GracePeriod: time.Nanosecond,
-	})
-	require.NoError(t, err)
-	s := site{control: control, catalog: catalog, outbox: new(outbox), clock: &clock{now: time.Now()}}
+	made := sitetest.New(t)
+	s := site{control: made.Control(t), outbox: new(outbox), clock: testclock.At(time.Now())}
+	s.catalog = made.Catalog(t, s.control, tenantdb.CatalogConfig{OnPurge: invite.Forget, GracePeriod: time.Nanosecond})
 	s.members = s.open(t, change...)
 	return s
 }
@@ -176,22 +157,4 @@ func (o *outbox) last(t testing.TB, to string) invite.Mail {
 func (o *outbox) secretFor(t testing.TB, to string) invite.Secret {
 	t.Helper()
 	return o.last(t, to).Secret
-}
-
-// clock is a clock that stands still until it is moved.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

@@ -120,6 +120,9 @@ func TestRow18_WhatATokenSaysLetsNobodyIn(t *testing.T) {
 	c := crew{tenant.NewID(), tenant.NewID()}
 	forged := user("viewer")
 	forged.Tenant, forged.Role = c.acme, "owner"
+	removed, untold := user("stranger"), user("unlucky")
+	removed.Tenant, removed.Role = c.acme, "owner"
+	untold.Tenant, untold.Role = c.acme, "owner"
 	elsewhere := user("ada")
 	elsewhere.Tenant, elsewhere.Role = c.beta, "owner"
 	key := tenant.Principal{Kind: tenant.Key, ID: "owner", Tenant: c.acme, Scopes: []string{"members:manage"}}
@@ -129,6 +132,8 @@ func TestRow18_WhatATokenSaysLetsNobodyIn(t *testing.T) {
 		want tenant.Code
 	}{
 		"a role that the token alone has":        {forged, tenant.CodeForbidden},
+		"a role of who is no member any more":    {removed, tenant.CodeNotAMember},
+		"a role when nobody can tell":            {untold, tenant.CodeUnavailable},
 		"a token of another tenant":              {elsewhere, tenant.CodeTenantMismatch},
 		"a member of another tenant":             {user("ada"), tenant.CodeNotAMember},
 		"a key with the id of a user":            {key, tenant.CodeForbidden},

@@ -46,7 +46,7 @@ func TestAnInvitationGoesOutByMail(t *testing.T) {
 
 func TestRow28_TheSecretIsKeptNowhere(t *testing.T) {
 	t.Parallel()
-	s := setUp(t)
+	s := setUp(t, func(cfg *invite.Config) { cfg.Link = "https://app.example.com/join" })
 	acme := s.create(t, "acme-corp", "ada")
 	inv, secret := s.invited(t, acme, "ada", "cleo@acme.example", invite.RoleMember)
 	raw, err := base64.RawURLEncoding.DecodeString(string(secret))
@@ -58,11 +58,14 @@ func TestRow28_TheSecretIsKeptNowhere(t *testing.T) {
 	assert.NotContains(t, stored, string(secret))
 	assert.NotContains(t, stored, fmt.Sprintf("%x", raw))
 
+	mail := s.outbox.last(t, "cleo@acme.example")
+	assert.Contains(t, mail.Link, string(secret))
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("mail", "secret", secret, "mail", s.outbox.last(t, "cleo@acme.example"))
-	for _, shown := range []string{log.String(), fmt.Sprint(secret), fmt.Sprintf("%v %+v %#v %s %q", secret, secret, secret, secret, secret)} {
-		assert.NotContains(t, shown, string(secret))
-		assert.Contains(t, shown, "[secret]")
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("invited", "secret", secret, "mail", mail)
+	assert.NotContains(t, log.String(), string(secret))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} { // the last is none of a text's
+		assert.Equal(t, "[secret]", fmt.Sprintf(verb, secret), verb)
+		assert.Equal(t, "[mail of an invitation to acme-corp]", fmt.Sprintf(verb, mail), verb)
 	}
 }
 
@@ -179,7 +182,7 @@ func TestRow28_AResentInvitationHasAnotherSecret(t *testing.T) {
 	s := setUp(t)
 	acme := s.staffed(t, "acme-corp")
 	inv, old := s.invited(t, acme, "owner", "cleo@acme.example", invite.RoleMember)
-	s.clock.pass(time.Hour)
+	s.clock.Pass(time.Hour)
 	renewed, err := s.members.Resend(t.Context(), acme.ID, invite.By("admin"), inv.ID)
 	require.NoError(t, err)
 	secret := s.outbox.secretFor(t, "cleo@acme.example")
@@ -212,10 +215,10 @@ func TestAnInvitationExpires(t *testing.T) {
 	s := setUp(t)
 	acme := s.create(t, "acme-corp", "ada")
 	inv, secret := s.invited(t, acme, "ada", "cleo@acme.example", invite.RoleMember)
-	s.clock.pass(inv.ExpiresAt.Sub(s.clock.Now()) - time.Microsecond)
+	s.clock.Pass(inv.ExpiresAt.Sub(s.clock.Now()) - time.Microsecond)
 	_, err := s.members.Preview(t.Context(), secret)
 	require.NoError(t, err, "until the last moment")
-	s.clock.pass(time.Microsecond)
+	s.clock.Pass(time.Microsecond)
 	s.requireDead(t, secret)
 	require.ErrorIs(t, s.members.Decline(t.Context(), secret), invite.ErrInviteExpired)
 	got, err := s.members.Invitation(t.Context(), acme.ID, inv.ID)
@@ -331,18 +334,18 @@ func TestInvitationsAreListedPendingFirst(t *testing.T) {
 	secrets := make(map[string]invite.Secret)
 	for _, who := range []string{"late", "declined", "accepted"} {
 		_, secrets[who] = s.invited(t, acme, "ada", emailOf(who), invite.RoleMember)
-		s.clock.pass(time.Second)
+		s.clock.Pass(time.Second)
 	}
 	require.NoError(t, s.members.Decline(t.Context(), secrets["declined"]))
 	_, err := s.members.Accept(t.Context(), secrets["accepted"], userOf("accepted"))
 	require.NoError(t, err)
-	s.clock.pass(invite.DefaultExpiry)
+	s.clock.Pass(invite.DefaultExpiry)
 	for _, who := range []string{"first", "revoked", "second"} {
 		inv, _ := s.invited(t, acme, "ada", emailOf(who), invite.RoleMember)
 		if who == "revoked" {
 			require.NoError(t, s.members.Revoke(t.Context(), acme.ID, invite.By("ada"), inv.ID))
 		}
-		s.clock.pass(time.Second)
+		s.clock.Pass(time.Second)
 	}
 	var found []string
 	for inv, err := range s.members.Invitations(t.Context(), acme.ID) {

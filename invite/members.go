@@ -41,8 +41,9 @@ func (m *Members) Roles() *Roles { return m.cfg.Roles }
 // a [Guard] asks.
 func (m *Members) Cache() *Cache { return m.cache }
 
-// Get is the membership of a user in a tenant, read from the database at each call. The error is [ErrNotAMember] when there is none, also for a tenant that does
-// not exist. The tenant's status is not looked at.
+// Get is the membership of a user in a tenant, read from the database at each call. The error
+// is [ErrNotAMember] when there is none, also for a tenant that does not exist. The tenant's
+// status is not looked at.
 func (m *Members) Get(ctx context.Context, in tenant.ID, userID string) (Member, error) {
 	found, err := readMember(ctx, m.pool, in, userID)
 	switch {

@@ -61,7 +61,7 @@ func TestMembersAndTenantsAreListed(t *testing.T) {
 	s := setUp(t)
 	beta, acme := s.create(t, "beta-industries", "ben"), s.create(t, "acme-corp", "ada")
 	gone, held := s.create(t, "gone-corp", "ada"), s.create(t, "held-corp", "ada")
-	s.clock.pass(time.Second)
+	s.clock.Pass(time.Second)
 	s.join(t, beta, "ada", invite.RoleViewer)
 	_, err := s.catalog.Delete(t.Context(), gone.ID)
 	require.NoError(t, err)

@@ -208,7 +208,7 @@ func TestMembershipKeepsToItsRules(t *testing.T) {
 				agree(m.accept(who, email), err)
 			},
 			"expire": func(*rapid.T) {
-				s.clock.pass(invite.DefaultExpiry)
+				s.clock.Pass(invite.DefaultExpiry)
 				for _, p := range m.pending {
 					p.dead = true
 				}

@@ -66,7 +66,7 @@ func TestRow31_PendingInvitationsReserveSeats(t *testing.T) {
 	gus, _ := s.invited(t, acme, "ada", "gus@acme.example", invite.RoleMember)
 	require.ErrorIs(t, invited("eve@acme.example"), invite.ErrSeatLimit)
 
-	s.clock.pass(invite.DefaultExpiry)
+	s.clock.Pass(invite.DefaultExpiry)
 	assert.Equal(t, 2, used(), "an expired one has no seat")
 	require.NoError(t, invited("eve@acme.example"))
 	_, err = s.members.Resend(t.Context(), acme.ID, invite.By("ada"), gus.ID)
@@ -151,7 +151,7 @@ func TestRow31_RacingJoinsNeverPassTheLimit(t *testing.T) {
 			}
 		}
 		if i%2 == 0 { // in every other tenant those invitations hold no seats
-			s.clock.pass(invite.DefaultExpiry)
+			s.clock.Pass(invite.DefaultExpiry)
 		}
 		j, r := s.race(t, in, i, secrets)
 		joins, refused = joins+j, refused+r

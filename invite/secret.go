@@ -20,8 +20,8 @@ const secretBytes = 32
 // String hides the secret.
 func (Secret) String() string { return "[secret]" }
 
-// GoString hides the secret.
-func (s Secret) GoString() string { return s.String() }
+// Format implements [fmt.Formatter]: whatever the verb, it writes what String returns.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue hides the secret.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -3,6 +3,8 @@ package invite
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/tenantwall/tenantwall/tenant"
@@ -10,6 +12,9 @@ import (
 
 // Mail is what the mail of an invitation is written from. The tenant's name and the
 // inviter are what other people have typed: escape them in HTML.
+//
+// It is not shown by fmt and slog, because its Link has the secret. Encoded as JSON, for a
+// queue, it is whole.
 type Mail struct {
 	Tenant    tenant.Tenant
 	To        string // the invited address, in canonical form
@@ -19,6 +24,15 @@ type Mail struct {
 	Link      string // Config.Link with the secret; empty when that is
 	ExpiresAt time.Time
 }
+
+// String tells nothing that lets anybody join, and nobody's address.
+func (m Mail) String() string { return "[mail of an invitation to " + string(m.Tenant.Slug) + "]" }
+
+// Format implements [fmt.Formatter]: whatever the verb, it writes what String returns.
+func (m Mail) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (m Mail) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // Sender brings an invitation to its address. It is the one who is told the secret.
 //
