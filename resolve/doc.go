@@ -5,6 +5,7 @@
 //
 //	inTenant := resolve.Middleware(store,
 //		resolve.Subdomain("example.com"), // acme-corp.example.com
+//		resolve.Domain("example.com"),    // notes.acme.example, a domain of the tenant's own
 //		resolve.Header(),                 // X-Tenant-Slug: acme-corp, or X-Tenant-ID: <uuid>
 //		resolve.Path(),                   // /t/acme-corp/…, which the handlers see as /…
 //		resolve.FromPrincipal(),          // the tenant that the credential was made for
@@ -49,6 +50,36 @@
 // nothing else is told: whether there is such a tenant, once was, or is suspended, makes
 // no difference to the answer, so that a key of one tenant finds out nothing about the
 // others. For that, the tenant's own former slug is a mismatch too, and the error says so.
+//
+// # The cache
+//
+// [NewCache] wraps the store, so that requests don't read the database to find their tenant:
+//
+//	cache, err := resolve.NewCache(catalog, resolve.CacheConfig{Shared: shared, Bus: bus})
+//	defer cache.Close()
+//	inTenant := resolve.Middleware(cache, …)
+//
+// The catalog's changes are handed to [Cache.Put] (tenantdb.CatalogConfig.OnChange has its
+// form), its events, for what other processes do, to [Cache.Outdate]. Shared and Bus are on
+// Redis in package rediscache; both may be left out. How long a tenant may be served that
+// another process has suspended, renamed or deleted:
+//
+//	what is there                               at most
+//	this process made the change                at once
+//	no bus                                      CacheConfig.TTL, 1 s by default, never over 2 s
+//	a bus that is connected                     the message's way, a millisecond
+//	  whose message was lost, with a follower   until the follower reads the event: 2 s at 1 s a round
+//	  whose message was lost, without one       CacheConfig.ConnectedTTL, 25 s, never over 30 s
+//	a bus that breaks                           CacheConfig.TTL: as without one
+//	a bus that hangs                            its silence (1.5 s) or the TTL, the longer: never over 2 s
+//	a bus that is back                          all is forgotten before it counts as connected
+//	the store can't tell                        the age that the entry may have: 2 s, 30 s with a
+//	                                            connected bus; then its error, and unavailable
+//
+// A tenant that another process creates, after its name was asked for in vain, is found when
+// the bus tells it, or after CacheConfig.NegativeTTL (1 s, never over 2 s). In all of this
+// the age counts from before the store was read, through all layers. Credentials are not
+// served from this cache: who may act is looked at behind it.
 //
 // # Sources of your own
 //

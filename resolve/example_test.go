@@ -2,9 +2,9 @@ package resolve_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 
 	"github.com/tenantwall/tenantwall/resolve"
@@ -96,39 +96,77 @@ func ExampleNew() {
 	// resolve: source 2: base domain "https://example.com": it is to be like example.com: lower case, without scheme, port, or a dot at an end
 }
 
-// Tenants that bring domains of their own: the store knows whose notes.acme.example is.
-//
-// A query parameter would be as easy to read, and must not be: links with one are sent
-// around, kept in logs and in Referer headers, and whoever clicks on one would act in a
-// tenant that somebody else chose.
-func ExampleSourceFunc() {
-	byDomain := resolve.SourceFunc(func(r *http.Request) (resolve.Claim, error) {
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		host = strings.TrimSuffix(strings.ToLower(host), ".")
-		if host == "example.com" || strings.HasSuffix(host, ".example.com") {
-			return resolve.Claim{}, nil // the product's own hosts
-		}
-		return resolve.Claim{Domain: host}, nil
-	})
-
+// Tenants that bring domains of their own: the store knows whose notes.acme.example is. That
+// of tenantdb does for domains that are verified, see its Catalog.VerifyDomain.
+func ExampleDomain() {
 	acme := tenant.Tenant{ID: tenant.NewID(), Slug: "acme-corp"}
 	store := tenanttest.NewStore(acme)
 	if err := store.AddDomain(acme.ID, "notes.acme.example"); err != nil {
 		fmt.Println(err)
 	}
-	handler := resolve.Middleware(store, byDomain, resolve.Subdomain("example.com"))(
+	handler := resolve.Middleware(store, resolve.Domain("example.com"), resolve.Subdomain("example.com"))(
 		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			t, _ := tenant.FromContext(r.Context())
 			fmt.Println(r.Host, "is", t.Slug)
 		}))
 
-	for _, host := range []string{"notes.acme.example:8080", "acme-corp.example.com"} {
-		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://"+host+"/", nil))
+	for _, host := range []string{"notes.acme.example:8080", "acme-corp.example.com", "notes.beta.example"} {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest("GET", "http://"+host+"/", nil))
+		fmt.Println(recorder.Code)
 	}
 	// Output:
 	// notes.acme.example:8080 is acme-corp
+	// 200
 	// acme-corp.example.com is acme-corp
+	// 200
+	// 404
+}
+
+// Tenants in paths of another form than Path's. The prefix is taken off the path that the
+// handlers see.
+//
+// A query parameter would be as easy to read, and must not be: links with one are sent
+// around, kept in logs and in Referer headers, and whoever clicks on one would act in a
+// tenant that somebody else chose.
+func ExampleSourceFunc() {
+	inPath := resolve.SourceFunc(func(r *http.Request) (resolve.Claim, error) {
+		rest, found := strings.CutPrefix(r.URL.Path, "/orgs/")
+		if !found {
+			return resolve.Claim{}, nil
+		}
+		name, _, _ := strings.Cut(rest, "/")
+		slug, err := tenant.ParseSlug(name)
+		return resolve.Claim{Slug: slug, Prefix: "/orgs/" + name}, err
+	})
+
+	store := tenanttest.NewStore(tenant.Tenant{Slug: "acme-corp"})
+	handler := resolve.Middleware(store, inPath)(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			t, _ := tenant.FromContext(r.Context())
+			fmt.Println(r.URL.Path, "of", t.Slug)
+		}))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/orgs/acme-corp/notes", nil))
+	// Output:
+	// /notes of acme-corp
+}
+
+// Behind a proxy that is one's own, the host is that which the proxy was asked for. From
+// anybody else the field counts for nothing.
+func ExampleTrustProxies() {
+	store := tenanttest.NewStore(tenant.Tenant{Slug: "acme-corp"})
+	inTenant := resolve.Middleware(store, resolve.Subdomain("example.com", resolve.TrustProxies(netip.MustParsePrefix("10.0.0.0/8"))))
+	handler := inTenant(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {}))
+
+	for _, from := range []string{"10.1.2.3:4567", "203.0.113.9:4567"} {
+		r := httptest.NewRequest("GET", "http://notes.internal/notes", nil)
+		r.RemoteAddr = from
+		r.Header.Set("X-Forwarded-Host", "acme-corp.example.com")
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, r)
+		fmt.Println(response.Code)
+	}
+	// Output:
+	// 200
+	// 400
 }

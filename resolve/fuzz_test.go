@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 	"github.com/tenantwall/tenantwall/resolve"
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -43,6 +44,43 @@ func FuzzSubdomain(f *testing.F) {
 		require.True(t, strings.HasPrefix(strings.ToLower(host), canonical), "%q for %q", claim.Slug, host)
 		require.Empty(t, strings.Trim(host[len(canonical):], ".:0123456789"), host)
 		r.Host = canonical
+		again, err := source.Tenant(r)
+		require.NoError(t, err)
+		require.Equal(t, claim, again)
+	})
+}
+
+// FuzzDomain: what is taken for a tenant's domain is in the one form that is looked up, every
+// spelling of it that is taken means the same, and no host is read by two sources.
+func FuzzDomain(f *testing.F) {
+	for _, host := range []string{
+		"notes.acme.example", "Notes.ACME.example.:8080", "xn--bro-hoa.example", "b\u00fcro.example", "xn--acme-.example", "acme.example.com", "EXAMPLE.com",
+		"evilexample.com", "[::1]:80", "127.0.0.1:80", "127.1", "0x7f.1", "localhost", "acme..example", "acme.example..", "user@acme.example", "", ".", "\u212aiosk.example",
+	} {
+		f.Add(host)
+	}
+	source, subdomain := resolve.Domain("example.com"), resolve.Subdomain("example.com")
+	f.Fuzz(func(t *testing.T, host string) {
+		r := get("/")
+		r.Host = host
+		claim, err := source.Tenant(r)
+		if err != nil {
+			require.ErrorIs(t, err, resolve.ErrInvalid)
+			assert.Zero(t, claim)
+			return
+		}
+		if claim == (resolve.Claim{}) {
+			return
+		}
+		require.Equal(t, resolve.Claim{Domain: claim.Domain}, claim)
+		require.True(t, dnsname.IsCanonical(claim.Domain), claim.Domain)
+		require.False(t, dnsname.Within(claim.Domain, "example.com"), claim.Domain)
+		require.True(t, strings.HasPrefix(strings.ToLower(host), claim.Domain), "%q for %q", claim.Domain, host)
+		require.Empty(t, strings.Trim(host[len(claim.Domain):], ".:0123456789"), host)
+		other, err := subdomain.Tenant(r)
+		require.NoError(t, err)
+		require.Zero(t, other)
+		r.Host = claim.Domain
 		again, err := source.Tenant(r)
 		require.NoError(t, err)
 		require.Equal(t, claim, again)

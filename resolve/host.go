@@ -73,6 +73,32 @@ func (h *hosts) check() error {
 	return errors.Join(errs...)
 }
 
+// baseHost is what the sources have in common that read the host and know a base domain.
+type baseHost struct {
+	base  string
+	hosts hosts
+	err   error // what is wrong with the settings
+}
+
+func newBaseHost(base string, opts []HostOption) baseHost {
+	b := baseHost{base: base}
+	for _, opt := range opts {
+		opt(&b.hosts)
+	}
+	b.err = errors.Join(checkBase(base), b.hosts.check())
+	return b
+}
+
+func (b *baseHost) check() error { return b.err }
+
+// of is the host of a request, with whatever stands around it.
+func (b *baseHost) of(r *http.Request) (string, error) {
+	if b.err != nil {
+		return "", b.err
+	}
+	return b.hosts.of(r)
+}
+
 // bareHost is a host without its port and without one dot at its end. What is no port
 // stays, so that it is no part of a name that somebody has.
 func bareHost(host string) string {

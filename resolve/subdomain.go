@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/tenantwall/tenantwall/internal/dnsname"
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
@@ -26,28 +27,14 @@ import (
 // The host is that of the request ([http.Request].Host), and no other header unless
 // [TrustProxies] says so. The base domain is lower case, has no port and is no address.
 func Subdomain(base string, opts ...HostOption) Source {
-	s := &subdomain{base: base}
-	for _, opt := range opts {
-		opt(&s.hosts)
-	}
-	s.err = errors.Join(checkBase(base), s.hosts.check())
-	return s
+	return &subdomain{newBaseHost(base, opts)}
 }
 
-type subdomain struct {
-	base  string
-	hosts hosts
-	err   error // what is wrong with the settings
-}
-
-func (s *subdomain) check() error { return s.err }
+type subdomain struct{ baseHost }
 
 // Tenant implements [Source].
 func (s *subdomain) Tenant(r *http.Request) (Claim, error) {
-	if s.err != nil {
-		return Claim{}, s.err
-	}
-	host, err := s.hosts.of(r)
+	host, err := s.of(r)
 	if err != nil {
 		return Claim{}, err
 	}
@@ -85,18 +72,8 @@ func checkBase(base string) error {
 	if _, err := netip.ParseAddr(base); err == nil {
 		return fmt.Errorf("base domain %q: an address has no subdomains", base)
 	}
-	for label := range strings.SplitSeq(base, ".") {
-		if !isLabel(label) {
-			return fmt.Errorf("base domain %q: it is to be like example.com: lower case, without scheme, port, or a dot at an end", base)
-		}
+	if !dnsname.Is(base) {
+		return fmt.Errorf("base domain %q: it is to be like example.com: lower case, without scheme, port, or a dot at an end", base)
 	}
 	return nil
-}
-
-// isLabel reports whether s is a label of a host name (RFC 1123, 2.1) in lower case.
-func isLabel(s string) bool {
-	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
