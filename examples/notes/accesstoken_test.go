@@ -123,6 +123,9 @@ func TestTheKeySetVerifiesWhatTheServiceSigns(t *testing.T) {
 	require.NoError(t, json.Unmarshal(head, &header))
 	assert.Equal(t, "EdDSA", header.Alg)
 	assert.Equal(t, set.Keys[0]["kid"], header.Kid)
+
+	again := a.do(t, request{method: "GET", path: "/.well-known/jwks.json", header: headers("If-None-Match", got.header.Get("ETag"))})
+	assert.Equal(t, 304, again.status)
 }
 
 func TestATokenSaysWhoActsAndAsWhat(t *testing.T) {

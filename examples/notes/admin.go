@@ -59,8 +59,8 @@ func (s *server) setPlan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var bad invalid
-	if !isPlan(plan) {
-		bad.add("plan", "must be free or pro")
+	if err := bad.checkPlan(r.Context(), "plan", plan, s.quotas.book); err != nil {
+		return err
 	}
 	if err := bad.err(); err != nil {
 		return err

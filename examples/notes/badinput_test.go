@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -38,6 +41,10 @@ func badBodies() []badBody {
 		{"a field twice", `{"title":"x","title":"x","slug":"a","slug":"b","email":"a","email":"b","plan":"free","plan":"pro","tenant":"a","tenant":"b","role":"a","role":"b","token":"a","token":"b"}`, nil, 400, tenant.CodeBadRequest},
 		{"invalid UTF-8", "{\"title\":\"\xff\"}", nil, 400, tenant.CodeBadRequest},
 		{"a byte order mark", "\ufeff" + `{"title":"x"}`, nil, 400, tenant.CodeBadRequest},
+		{"half a character", `{"title":"\ud83d"}`, nil, 400, tenant.CodeBadRequest},
+		{"the other half of a character", `{"title":"\ude00"}`, nil, 400, tenant.CodeBadRequest},
+		{"half a character in a name", `{"tit\ud83dle":"x"}`, nil, 400, tenant.CodeBadRequest},
+		{"the halves the wrong way round", `{"title":"\ude00\ud83d"}`, nil, 400, tenant.CodeBadRequest},
 		{"a zero byte", "{\"title\":\"\x00\"}", nil, 400, tenant.CodeBadRequest},
 		{"a deep nest", strings.Repeat(`{"a":`, 20_000), nil, 400, tenant.CodeBadRequest},
 		{"over 1 MiB", `{"title":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, tenant.CodePayloadTooLarge},
@@ -148,6 +155,9 @@ func TestFieldsThatAreNotValidAreToldByName(t *testing.T) {
 		{"POST", "/v1/invites", `{"email":"a@b.example,c@d.example","role":"member"}`, []string{"email"}},
 		{"POST", "/v1/invites", `{"email":"ą@b.example","role":"member"}`, []string{"email"}},
 		{"POST", "/v1/invites/preview", `{}`, []string{"token"}},
+		{"PUT", "/admin/tenants/" + taken + "/plan", `{}`, []string{"plan"}},
+		{"PUT", "/admin/tenants/" + taken + "/plan", `{"plan":"gold"}`, []string{"plan"}},
+		{"PUT", "/admin/tenants/" + taken + "/plan", `{"plan":"\u0000"}`, []string{"plan"}},
 		{"POST", "/v1/invites/accept", `{"token":null}`, []string{"token"}},
 		{"GET", "/demo/outbox?email=nobody", nil, []string{"email"}},
 		{"GET", "/v1/notes?limit=0", nil, []string{"limit"}},
@@ -157,6 +167,9 @@ func TestFieldsThatAreNotValidAreToldByName(t *testing.T) {
 		{"GET", "/v1/notes?limit=99999999999999999999", nil, []string{"limit"}},
 	} {
 		req := request{method: to.method, path: to.path, token: p.token, header: headers("X-Tenant-Slug", string(in.Slug))}
+		if strings.HasPrefix(to.path, "/admin/") {
+			req.token = a.server.operatorToken
+		}
 		switch body := to.body.(type) {
 		case string:
 			req.body = body
@@ -221,7 +234,7 @@ func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 	p := a.newPerson(t)
 	for _, path := range []string{
 		"/v1", "/v1/", "/v1/nothing", "/v2/notes", "/v1/notes/", "/healthz/", "/healthzz", "/t/", "/t/acme-corp", "/t/acme-corp/v1/nothing",
-		"/v1/api-keys", "/v1/quota", "/v1/exports", "/demo", "/.well-known", "/v1/invites/a/b", "/admin", "/admin/tenants/acme-corp", "/favicon.ico",
+		"/v1/api-keys/", "/v1/api-keys/x/rotate/", "/v1/quota/", "/v1/exports/", "/v1/imports", "/demo", "/.well-known", "/v1/invites/a/b", "/admin", "/admin/tenants/acme-corp", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "BREW"} {
 			requireProblem(t, a.do(t, request{method: method, path: path, token: p.token}), 404, tenant.CodeNotFound)
@@ -231,13 +244,30 @@ func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 		{method: "PUT", path: "/v1/notes"}, {method: "POST", path: "/v1/notes/" + tenant.NewID().String()}, {method: "DELETE", path: "/v1/me"},
 		{method: "GET", path: "/v1/switch"}, {method: "PUT", path: "/v1/invites"}, {method: "GET", path: "/v1/invites/preview"}, {method: "PUT", path: "/v1/invites/accept"},
 		{method: "GET", path: "/v1/members/" + p.ID}, {method: "POST", path: "/demo/outbox"}, {method: "POST", path: "/.well-known/jwks.json"},
-		{method: "GET", path: "/v1/login"}, {method: "POST", path: "/"}, {method: "POST", path: "/healthz"}, {method: "GET", path: "/v1/tenants"},
+		{method: "GET", path: "/v1/login"}, {method: "PUT", path: "/v1/api-keys"}, {method: "GET", path: "/v1/api-keys/x"}, {method: "POST", path: "/"}, {method: "POST", path: "/healthz"}, {method: "GET", path: "/v1/tenants"},
 		{method: "GET", path: "/admin/tenants/acme-corp/suspend"}, {method: "PUT", path: "/t/acme-corp/v1/notes"}, {method: "BREW", path: "/v1/notes"},
 	} {
 		got := a.do(t, req)
 		requireProblem(t, got, 405, tenant.CodeMethodNotAllowed)
 		assert.NotEmpty(t, got.header.Get("Allow"), "%s %s", req.method, req.path)
 	}
+}
+
+func TestOptionsOfNoResourceIsAProblemToo(t *testing.T) {
+	t.Parallel()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(startAPI(t).url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	got := response{status: res.StatusCode, header: res.Header, body: body}
+	requireProblem(t, got, 400, tenant.CodeBadRequest)
+	assert.NotEmpty(t, got.header.Get("X-Request-ID"))
 }
 
 func TestARequestIDIsKeptOrMade(t *testing.T) {

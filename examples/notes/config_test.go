@@ -39,6 +39,13 @@ func TestConfigOfFlagsAndEnvironment(t *testing.T) {
 				smtp: smtpConfig{addr: "mail.example:587", from: "Notes <n@example.com>", username: "u", password: "p"},
 			},
 		},
+		"traces to a terminal and a collector": {
+			[]string{"-trace"}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "NOTES_TRUST_TRACES": "true"},
+			config{
+				addr: "127.0.0.1:8080", baseDomain: "localhost", demo: true, operatorToken: "demo-admin",
+				telemetry: telemetryConfig{collector: true, summary: io.Discard, trustTraces: true},
+			},
+		},
 		"no demo has no operator's token": {[]string{"-demo=false"}, nil, config{addr: "127.0.0.1:8080", baseDomain: "localhost"}},
 	} {
 		got, err := parseConfig(c.args, func(name string) string { return c.env[name] }, io.Discard)

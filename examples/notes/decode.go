@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/tenantwall/tenantwall/tenant"
@@ -32,7 +34,8 @@ type fields map[string]any
 // have.
 //
 // It is stricter than package json: names are compared exactly, no name comes twice,
-// nothing follows the object, and what is not UTF-8 is refused, not repaired.
+// nothing follows the object, and what is not UTF-8 or escapes half a character is
+// refused, not repaired.
 func decode(r *http.Request, into fields) error {
 	body, err := readBody(r)
 	if err != nil {
@@ -43,6 +46,9 @@ func decode(r *http.Request, into fields) error {
 	}
 	if !json.Valid(body) {
 		return badRequest("the body is not one JSON value")
+	}
+	if hasLoneSurrogate(body) {
+		return badRequest("the body has an escape of half a character")
 	}
 	if bytes.TrimLeft(body, " \t\r\n")[0] != '{' {
 		return badRequest("the body is not a JSON object")
@@ -95,6 +101,40 @@ func checkJSON(h http.Header) error {
 		return unsupported("the body must be sent without a Content-Encoding")
 	}
 	return nil
+}
+
+// hasLoneSurrogate reports whether valid JSON has an escape of one half of a surrogate pair
+// without the other (RFC 8259, 8.2), in whose place package json would put U+FFFD.
+func hasLoneSurrogate(valid []byte) bool {
+	for {
+		backslash := bytes.IndexByte(valid, '\\')
+		if backslash < 0 {
+			return false
+		}
+		valid = valid[backslash:]
+		half := escaped(valid)
+		if !utf16.IsSurrogate(half) {
+			valid = valid[len(`\n`):]
+			continue
+		}
+		valid = valid[len(`\ud800`):]
+		if utf16.DecodeRune(half, escaped(valid)) == utf8.RuneError {
+			return true
+		}
+		valid = valid[len(`\udc00`):]
+	}
+}
+
+// escaped is what an escape such as \u00e9 at the beginning of valid JSON stands for, or 0.
+func escaped(valid []byte) rune {
+	if !bytes.HasPrefix(valid, []byte(`\u`)) {
+		return 0
+	}
+	unit, err := strconv.ParseUint(string(valid[2:6]), 16, 16)
+	if err != nil {
+		return 0 // not in valid JSON
+	}
+	return rune(unit)
 }
 
 // member is one name and value of a JSON object.

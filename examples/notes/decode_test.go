@@ -43,6 +43,25 @@ func TestDecodeTakesExactlyOneMiB(t *testing.T) {
 	assert.Equal(t, tenant.CodePayloadTooLarge, told.Code)
 }
 
+func TestDecodeTakesEveryEscapeOfAWholeCharacter(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"text":"\ud83d\ude00"}`:             "😀",
+		`{"text":"\uD83D\uDE00\uD83D\uDE00"}`: "😀😀",
+		`{"text":"\\ud83d"}`:                  `\ud83d`, // a backslash, and letters
+		`{"text":"\u0041\\\""}`:               `A\"`,
+		`{"t\u0065xt":"\ufffd\ue000\ud7ff"}`:  "\ufffd\ue000\ud7ff",
+	} {
+		var text string
+		require.NoError(t, decodeText(body, fields{"text": &text}), body)
+		assert.Equal(t, want, text)
+	}
+	var text string
+	for _, body := range []string{`{"text":"\ud83d"}`, `{"text":"\ud83d\u0041"}`, `{"text":"\ud83d\n"}`, `{"text":"\ud83d\ud83d\ude00"}`, `{"text":"\\\ude00"}`} {
+		require.ErrorIs(t, decodeText(body, fields{"text": &text}), &tenant.Error{Code: tenant.CodeBadRequest}, body)
+	}
+}
+
 func TestDecodeOfABodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(`{"a":`), iotest.ErrReader(errors.New("reset"))))

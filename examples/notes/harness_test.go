@@ -13,12 +13,15 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/examples/internal/temporalserver"
 	"github.com/tenantwall/tenantwall/invite"
+	"github.com/tenantwall/tenantwall/quota"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenant/problem"
 )
@@ -29,10 +32,32 @@ var shared struct {
 	once sync.Once
 	svc  *service
 	err  error
+
+	temporal atomic.Bool // whether sharedTemporal was asked for
+}
+
+// sharedTemporal is a server for the services that tests start of their own, which have a
+// task queue for each database.
+var sharedTemporal = sync.OnceValues(func() (*temporalserver.Server, error) {
+	shared.temporal.Store(true)
+	return temporalserver.Start(context.Background(), temporalserver.Config{})
+})
+
+// onTemporal is where it is.
+func onTemporal(t testing.TB) temporalConfig {
+	t.Helper()
+	server, err := sharedTemporal()
+	require.NoError(t, err)
+	return temporalConfig{address: server.Addr()}
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if shared.temporal.Load() {
+		if server, err := sharedTemporal(); err == nil {
+			_ = server.Close()
+		}
+	}
 	if shared.svc != nil {
 		if err := shared.svc.close(); err != nil {
 			fmt.Fprintln(os.Stderr, "close the service:", err)
@@ -55,11 +80,21 @@ type api struct {
 func startAPI(t testing.TB) api {
 	t.Helper()
 	shared.once.Do(func() {
-		cfg := config{addr: "127.0.0.1:0", baseDomain: "localhost", demo: true, operatorToken: "operator-of-the-tests"}
+		cfg := config{addr: "127.0.0.1:0", baseDomain: "localhost", demo: true, operatorToken: "operator-of-the-tests", plans: roomyPlans()}
 		shared.svc, shared.err = startService(context.Background(), cfg, testLog(), io.Discard)
 	})
 	require.NoError(t, shared.err)
 	return api{url: shared.svc.url, server: shared.svc.server}
+}
+
+// roomyPlans are the service's plans with the same seats and a rate that no test of anything
+// else comes near: most tests ask more of a tenant in a second than a person in a minute.
+func roomyPlans() []quota.Plan {
+	roomy := plans()
+	for i := range roomy {
+		roomy[i].Rates[0].Limit, roomy[i].Rates[0].Burst = 600_000, 10_000
+	}
+	return roomy
 }
 
 // testLog tells what a service under test complains of.

@@ -100,6 +100,8 @@ func TestAStrangerReachesNothingByAnyWay(t *testing.T) {
 			{method: "GET", path: "/v1/notes/" + noteB.ID},
 			{method: "PATCH", path: "/v1/notes/" + noteB.ID, body: `{"title":"x"}`},
 			{method: "DELETE", path: "/v1/notes/" + noteB.ID},
+			{method: "POST", path: "/v1/exports"},
+			{method: "GET", path: "/v1/exports/" + tenant.NewID().String()},
 			{method: "GET", path: "/v1/members"},
 			{method: "PATCH", path: "/v1/members/" + both.ID, body: `{"role":"viewer"}`},
 			{method: "DELETE", path: "/v1/members/" + both.ID},

@@ -16,10 +16,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/redis/go-redis/v9/logging"
+	"go.opentelemetry.io/otel"
 )
 
 func main() {
-	by := whoStarted() // before anything that takes time, for the parent may end
+	by := whoStarted()                                           // before anything that takes time, for the parent may end
+	logging.Disable()                                            // of the Redis client, which writes plain text; what matters is in our log
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the same; it tells of collectors that are away
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Warn("telemetry", "error", err.Error())
+	}))
 	os.Exit(run(by, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
@@ -34,7 +41,12 @@ func run(by starter, args []string, getenv func(string) string, stdout, stderr i
 		fmt.Fprintln(stderr, "notes:", err)
 		return 2
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	lines, err := logHandler(cfg, slog.NewJSONHandler(stderr, nil))
+	if err != nil {
+		fmt.Fprintln(stderr, "notes:", err)
+		return 2
+	}
+	log := slog.New(lines)
 
 	told, forget := signal.NotifyContext(context.Background(), endSignals()...)
 	defer forget()

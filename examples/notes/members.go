@@ -78,18 +78,24 @@ func (s *server) removeMember(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// whoActs is the tenant of a request and the member who acts in it, as package invite is
-// told of them: what the member may do is looked up again when it is done.
-func whoActs(r *http.Request) (tenant.Tenant, invite.Actor, error) {
+// memberOf is the tenant of a request and the member who acts in it.
+func memberOf(r *http.Request) (tenant.Tenant, invite.Member, error) {
 	t, err := tenant.Require(r.Context())
 	if err != nil {
-		return tenant.Tenant{}, invite.Actor{}, err
+		return tenant.Tenant{}, invite.Member{}, err
 	}
 	m, ok := invite.FromContext(r.Context())
 	if !ok {
-		return tenant.Tenant{}, invite.Actor{}, unauthenticated("the request needs a credential")
+		return tenant.Tenant{}, invite.Member{}, unauthenticated("the request needs a credential")
 	}
-	return t, invite.By(m.UserID), nil
+	return t, m, nil
+}
+
+// whoActs is memberOf as package invite is told of it: what the member may do is looked up
+// again when it is done.
+func whoActs(r *http.Request) (tenant.Tenant, invite.Actor, error) {
+	t, m, err := memberOf(r)
+	return t, invite.By(m.UserID), err
 }
 
 // userID is the id of a user in the path. What is no id is that of no member.

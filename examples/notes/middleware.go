@@ -12,6 +12,11 @@ import (
 // signedIn lets users through, and puts the one who acts into the context. A token that
 // was made for a tenant is held against the membership as it is now.
 func (s *server) signedIn(next http.Handler) http.Handler {
+	return s.authenticated(usersOnly(next))
+}
+
+// authenticated lets users and keys through, and puts the one who acts into the context.
+func (s *server) authenticated(next http.Handler) http.Handler {
 	authenticated := s.authenticate(next)
 	return handler(func(w http.ResponseWriter, r *http.Request) error {
 		if err := oneCredential(r.Header); err != nil {
@@ -32,15 +37,21 @@ func oneCredential(h http.Header) error {
 
 // inTenant lets those through who have at least a role in the tenant that the request is
 // for, and puts both into the context: from there every statement of tenantdb takes its
-// tenant. The membership is as old as the cache's bound at most.
+// tenant. The membership is as old as the cache's bound at most. The request is taken from
+// the tenant's plan last: who is refused before takes nothing from it.
 func (s *server) inTenant(least invite.Role, next handler) http.Handler {
+	return s.uncounted(least, s.quotas.limit(next))
+}
+
+// uncounted is inTenant for what takes nothing from the tenant's plan.
+func (s *server) uncounted(least invite.Role, next http.Handler) http.Handler {
 	return s.signedIn(s.resolve(s.guard.RequireRole(least)(next)))
 }
 
 // perhapsInTenant lets members of the tenant through that the request is for, and any
 // signed-in user whose request is for none.
 func (s *server) perhapsInTenant(next handler) http.Handler {
-	members := s.guard.RequireMember(next)
+	members := s.guard.RequireMember(s.quotas.limit(next))
 	return s.signedIn(s.resolveOptional(handler(func(w http.ResponseWriter, r *http.Request) error {
 		if _, named := tenant.FromContext(r.Context()); !named {
 			return next(w, r)

@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/jackc/pgx/v5/pgtype"
-
 	"github.com/tenantwall/tenantwall/resolve"
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -82,8 +80,7 @@ func (s *server) createNote(w http.ResponseWriter, r *http.Request) error {
 	if err := bad.err(); err != nil {
 		return err
 	}
-	author, _ := tenant.PrincipalFromContext(r.Context()) // the route has asked for one
-	n, err := s.notes.create(r.Context(), title, body, author.Email)
+	n, err := s.notes.create(r.Context(), title, body, authorOf(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -92,7 +89,7 @@ func (s *server) createNote(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) getNote(w http.ResponseWriter, r *http.Request) error {
-	id, err := noteID(r)
+	id, err := pathID(r, errNoteNotFound)
 	if err != nil {
 		return err
 	}
@@ -102,6 +99,7 @@ func (s *server) getNote(w http.ResponseWriter, r *http.Request) error {
 	}
 	if unchanged(r.Header, n.Version) {
 		w.Header().Set("ETag", etag(n.Version))
+		w.Header().Set("Cache-Control", ofOneTenant) // as with the whole note (RFC 9110, 15.4.5)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -109,7 +107,7 @@ func (s *server) getNote(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) updateNote(w http.ResponseWriter, r *http.Request) error {
-	id, err := noteID(r)
+	id, err := pathID(r, errNoteNotFound)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,7 @@ func (s *server) updateNote(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) deleteNote(w http.ResponseWriter, r *http.Request) error {
-	id, err := noteID(r)
+	id, err := pathID(r, errNoteNotFound)
 	if err != nil {
 		return err
 	}
@@ -140,17 +138,6 @@ func (s *server) deleteNote(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// noteID is the id in the path. What is no id, or not in the form that the API gives, is
-// the id of no note.
-func noteID(r *http.Request) (pgtype.UUID, error) {
-	text := r.PathValue("id")
-	var id pgtype.UUID
-	if err := id.Scan(text); err != nil || id.String() != text {
-		return pgtype.UUID{}, errNoteNotFound
-	}
-	return id, nil
 }
 
 // writeNote answers with a note and the tag that If-Match takes.

@@ -23,6 +23,9 @@ type note struct {
 	UpdatedAt time.Time   `json:"updated_at"`
 }
 
+// noteColumns are a note's, in the order of its fields.
+const noteColumns = `id, title, body, author, version, created_at, updated_at`
+
 // errNoteNotFound is the answer to the id of no note, of another tenant's note, and to
 // what can't be an id: they can't be told apart.
 var errNoteNotFound = &tenant.Error{Code: "note_not_found", Status: 404, Detail: "there is no such note"}
@@ -34,7 +37,7 @@ type noteStore struct{ db *tenantdb.DB }
 // list is up to limit notes, newest first, from a position on.
 func (s noteStore) list(ctx context.Context, after position, limit int) ([]note, error) {
 	const sql = `
-		SELECT id, title, body, author, version, created_at, updated_at FROM note
+		SELECT ` + noteColumns + ` FROM note
 		WHERE $1 OR (created_at, id) < ($2, $3)
 		ORDER BY created_at DESC, id DESC LIMIT $4`
 	rows, err := s.db.Query(ctx, sql, after.isZero(), after.createdAt, after.id, limit)
@@ -47,14 +50,14 @@ func (s noteStore) list(ctx context.Context, after position, limit int) ([]note,
 func (s noteStore) create(ctx context.Context, title, body, author string) (note, error) {
 	const sql = `
 		INSERT INTO note (title, body, author) VALUES ($1, $2, $3)
-		RETURNING id, title, body, author, version, created_at, updated_at`
-	return s.one(ctx, sql, title, body, author)
+		RETURNING ` + noteColumns
+	return one[note](ctx, s.db, errNoteNotFound, sql, title, body, author)
 }
 
 // get is the note, or errNoteNotFound.
 func (s noteStore) get(ctx context.Context, id pgtype.UUID) (note, error) {
-	const sql = `SELECT id, title, body, author, version, created_at, updated_at FROM note WHERE id = $1`
-	return s.one(ctx, sql, id)
+	const sql = `SELECT ` + noteColumns + ` FROM note WHERE id = $1`
+	return one[note](ctx, s.db, errNoteNotFound, sql, id)
 }
 
 // update sets what is not nil. The error is errStale when the note is there, but not in a
@@ -64,8 +67,8 @@ func (s noteStore) update(ctx context.Context, id pgtype.UUID, title, body *stri
 		UPDATE note SET title = coalesce($2, title), body = coalesce($3, body),
 			version = version + 1, updated_at = clock_timestamp()
 		WHERE id = $1 AND ($4::bigint[] IS NULL OR version = ANY ($4))
-		RETURNING id, title, body, author, version, created_at, updated_at`
-	n, err := s.one(ctx, sql, id, title, body, []int64(wanted))
+		RETURNING ` + noteColumns
+	n, err := one[note](ctx, s.db, errNoteNotFound, sql, id, title, body, []int64(wanted))
 	return n, s.whyMissed(ctx, id, err)
 }
 
@@ -73,22 +76,9 @@ func (s noteStore) update(ctx context.Context, id pgtype.UUID, title, body *stri
 func (s noteStore) delete(ctx context.Context, id pgtype.UUID, wanted precondition) error {
 	const sql = `
 		DELETE FROM note WHERE id = $1 AND ($2::bigint[] IS NULL OR version = ANY ($2))
-		RETURNING id, title, body, author, version, created_at, updated_at`
-	_, err := s.one(ctx, sql, id, []int64(wanted))
+		RETURNING ` + noteColumns
+	_, err := one[note](ctx, s.db, errNoteNotFound, sql, id, []int64(wanted))
 	return s.whyMissed(ctx, id, err)
-}
-
-// one runs a statement that concerns one note.
-func (s noteStore) one(ctx context.Context, sql string, args ...any) (note, error) {
-	rows, err := s.db.Query(ctx, sql, args...)
-	if err != nil {
-		return note{}, err
-	}
-	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[note])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return note{}, errNoteNotFound
-	}
-	return n, err
 }
 
 // whyMissed tells, of a change that found no note, whether that was for its version.

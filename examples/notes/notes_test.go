@@ -164,11 +164,14 @@ func TestAClientThatHasTheNoteIsToldSo(t *testing.T) {
 	get := func(more ...string) response {
 		return a.do(t, request{method: "GET", path: at, token: p.token, header: headers(append([]string{"X-Tenant-Slug", string(in.Slug)}, more...)...)})
 	}
-	tag := get().header.Get("ETag")
+	whole := get()
+	tag := whole.header.Get("ETag")
 	for _, has := range []string{tag, "W/" + tag, `"99", ` + tag, "*"} {
 		got := get("If-None-Match", has)
 		assert.Equal(t, 304, got.status, has)
-		assert.Equal(t, tag, got.header.Get("ETag"))
+		for _, name := range []string{"ETag", "Cache-Control", "Vary"} {
+			assert.Equal(t, whole.header.Values(name), got.header.Values(name), "%s: %s", has, name)
+		}
 	}
 	assert.Equal(t, 200, get("If-None-Match", `"99"`).status)
 }

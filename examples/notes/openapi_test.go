@@ -142,6 +142,9 @@ func TestWhatTheOpenAPIDocumentSecuresAsksForACredential(t *testing.T) {
 		got := a.do(t, req)
 		if len(op["security"].([]any)) > 0 {
 			requireProblem(t, got, 401, tenant.CodeUnauthenticated)
+			if !strings.HasPrefix(path, "/admin/") {
+				assert.Contains(t, op["responses"], "429", "%s: for those who try made-up API keys", route)
+			}
 		} else {
 			assert.NotEqual(t, 401, got.status, route)
 		}

@@ -1,19 +1,39 @@
 package main
 
 import (
-	_ "embed"
+	"fmt"
 	"net/http"
+	"net/url"
+
+	"github.com/tenantwall/tenantwall/examples/notes/web"
 )
 
-//go:embed page.html
-var pageHTML []byte
+// openPage makes the web page, which calls the routes of api.
+func (s *server) openPage(api http.Handler) (http.Handler, error) {
+	public, err := url.Parse(s.baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("the base URL: %w", err)
+	}
+	cfg := web.Config{API: api, Host: s.baseDomain, Key: s.pageKey, Secure: public.Scheme == "https", Log: s.log}
+	if s.demo {
+		cfg.Accounts = demoAccounts()
+	}
+	return web.New(cfg)
+}
 
-// page tells people who come with a browser where they are.
-func (s *server) page(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(pageHTML) // a client that has gone is told nothing
-	return nil
+// demoAccounts are those whom the page offers to sign in as.
+func demoAccounts() (accounts []web.Account) {
+	listed := make(map[string]int)
+	for _, t := range demoTenants {
+		for _, m := range t.members {
+			about := string(m.role) + " of " + t.name
+			if at, known := listed[m.email]; known {
+				accounts[at].About += ", " + about
+				continue
+			}
+			listed[m.email] = len(accounts)
+			accounts = append(accounts, web.Account{Email: m.email, Tenant: t.slug, About: about})
+		}
+	}
+	return append(accounts, web.Account{Email: demoStranger, About: "belongs to no tenant"})
 }

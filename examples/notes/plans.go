@@ -1,37 +1,38 @@
 package main
 
 import (
-	"cmp"
-	"context"
+	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/tenantwall/tenantwall/tenant"
+	"github.com/tenantwall/tenantwall/quota"
 )
-
-// plan is what a tenant may use.
-type plan struct {
-	seats int // members and pending invitations together
-}
 
 // defaultPlan is the plan of a tenant that nobody gave another.
 const defaultPlan = "free"
 
-var plans = map[string]plan{
-	defaultPlan: {seats: 3},
-	"pro":       {seats: 50},
-}
+// The limits of the plans. While Redis is away each process counts for itself: a service
+// that refuses everybody then, or nobody, would be worse than one that is a little generous.
+const (
+	limitRequests = "requests" // on the routes in a tenant
+	limitExports  = "exports"  // that run at a time
+)
 
-// isPlan reports whether there is a plan of this name.
-func isPlan(name string) bool {
-	_, ok := plans[name]
-	return ok
-}
-
-// planOf is the plan of a tenant. One that this program does not know allows nothing.
-func planOf(t tenant.Tenant) plan { return plans[cmp.Or(t.Plan, defaultPlan)] }
-
-// seatLimit is what package invite asks; t is as the transaction holds it.
-func seatLimit(_ context.Context, _ pgx.Tx, t tenant.Tenant) (int, error) {
-	return planOf(t).seats, nil
+// plans are those that the service starts with. From then on they are the database's, which
+// an operator may change without a new program.
+func plans() []quota.Plan {
+	return []quota.Plan{
+		{
+			Name:        defaultPlan,
+			Rates:       []quota.Rate{{Name: limitRequests, Limit: 60, Per: time.Minute, Burst: 20, WhenAway: quota.Local}},
+			Concurrency: []quota.Concurrency{{Name: limitExports, Limit: 2, WhenAway: quota.Local}},
+			Seats:       3,
+			Workflow:    quota.Workflow{FairnessWeight: 1},
+		},
+		{
+			Name:        "pro",
+			Rates:       []quota.Rate{{Name: limitRequests, Limit: 6000, Per: time.Minute, Burst: 1000, WhenAway: quota.Local}},
+			Concurrency: []quota.Concurrency{{Name: limitExports, Limit: 10, WhenAway: quota.Local}},
+			Seats:       50,
+			Workflow:    quota.Workflow{FairnessWeight: 5},
+		},
+	}
 }

@@ -32,14 +32,15 @@ var built struct {
 	err  error
 }
 
-// executable is the program, built once.
+// executable is the program, built once, without what a debugger needs: that is half of the
+// time it takes to link.
 func executable(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "notes-program-"); built.err != nil { //nolint:usetesting // it outlives the test that builds it
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", built.dir+"/notes", ".").CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", built.dir+"/notes", ".").CombinedOutput()
 		if err != nil {
 			built.err = fmt.Errorf("build: %w: %s", err, out)
 		}
@@ -61,7 +62,7 @@ type program struct {
 func startProgram(t *testing.T, env []string, name string, args ...string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(name, args...), ended: make(chan error, 1)}
-	p.cmd.Env = append(os.Environ(), "NOTES_ADDR=127.0.0.1:0", "DATABASE_URL=", "NOTES_DATA=", "NOTES_DEMO=", "NOTES_BASE_URL=", "NOTES_ADMIN_TOKEN=", "SMTP_ADDR=")
+	p.cmd.Env = append(os.Environ(), "NOTES_ADDR=127.0.0.1:0", "DATABASE_URL=", "NOTES_DATA=", "NOTES_DEMO=", "NOTES_BASE_URL=", "NOTES_ADMIN_TOKEN=", "SMTP_ADDR=", "TEMPORAL_ADDRESS=", "TEMPORAL_NAMESPACE=")
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -142,11 +143,13 @@ func TestTheProgramServesUntilASignalAndLeavesNothing(t *testing.T) {
 		p := startProgram(t, nil, executable(t))
 		require.Regexp(t, `^ready http://127\.0\.0\.1:\d+$`, p.lines[len(p.lines)-1])
 		require.Regexp(t, `^PostgreSQL: embedded, at 127\.0\.0\.1:\d+, data thrown away at exit$`, p.lines[0])
+		require.Regexp(t, `^Redis: embedded, at 127\.0\.0\.1:\d+$`, p.lines[1])
+		require.Regexp(t, `^Temporal: embedded, at 127\.0\.0\.1:\d+, data thrown away at exit$`, p.lines[2])
 		assert.Equal(t, 200, p.get(t, "/healthz"))
 		assert.Equal(t, 200, p.get(t, "/readyz"))
 		children := childrenOf(t, p.cmd.Process.Pid)
 		if runtime.GOOS == "linux" {
-			require.NotEmpty(t, children, "PostgreSQL is its child")
+			require.NotEmpty(t, children, "PostgreSQL and Redis are its children")
 		}
 		require.NoError(t, p.cmd.Process.Signal(signal))
 		p.end(t)
@@ -187,6 +190,14 @@ func TestTheDataFolderIsFoundAgain(t *testing.T) {
 	acme := tenantView{Slug: "acme-corp"}
 	note := a.write(t, acme, ada, "written before the restart")
 	before := a.notesOf(t, acme, ada)
+	require.Contains(t, first.lines[2], "data kept in ")
+	exported := a.export(t, ada, acme)
+
+	both := exec.Command(executable(t), "-addr", "127.0.0.1:0")
+	both.Env = append(os.Environ(), env...)
+	out, err := both.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "folder in use by another process")
 	require.NoError(t, first.cmd.Process.Signal(syscall.SIGTERM))
 	first.end(t)
 
@@ -194,6 +205,8 @@ func TestTheDataFolderIsFoundAgain(t *testing.T) {
 	a.url = second.url
 	assert.Equal(t, before, a.notesOf(t, acme, ada), "with the token from before")
 	assert.Contains(t, before, note)
+	assert.Equal(t, exported, a.awaitExport(t, ada, acme, exported.ID))
+	assert.Equal(t, exported.Notes, a.export(t, ada, acme).Notes, "and Temporal works on its data of before")
 	assert.Len(t, before, 4, "the demo data are not given again")
 	assert.Equal(t, ada.user, a.signIn(t, "ada@acme.example").user)
 	require.NoError(t, second.cmd.Process.Signal(syscall.SIGTERM))
@@ -234,7 +247,7 @@ func TestTheProgramEndsWithTheParentOfGoRun(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells a process's name and parent")
 	}
-	p := startProgram(t, nil, "sh", "-c", parentScript, "sh", "go", "run", ".")
+	p := startProgram(t, nil, "sh", "-c", parentScript, "sh", "go", "run", "-tags", "notes_lean", ".")
 	goRun := childIn(t, p.lines)
 	programs := childrenOf(t, goRun)
 	require.Len(t, programs, 1)
@@ -259,8 +272,10 @@ func TestTheProgramSaysWhyItDoesNotStart(t *testing.T) {
 		"an unknown flag":     {[]string{"-colour", "red"}, "", 2, "flag provided but not defined"},
 		"an argument":         {[]string{"serve"}, "", 2, `unexpected argument "serve"`},
 		"a bad variable":      {nil, "NOTES_DEMO=perhaps", 2, "NOTES_DEMO"},
-		"a bad base domain":   {[]string{"-base-domain", "Example.com:80"}, "", 1, "base domain"},
-		"a database away":     {nil, "DATABASE_URL=postgres://owner:secret-word@127.0.0.1:1/x", 1, "connect"},
+		"a bad base domain":   {[]string{"-base-domain", "Example.com:80"}, "", 2, `base domain "Example.com:80"`},
+		"a database away":     {nil, "DATABASE_URL=postgres://owner:secret-word@127.0.0.1:1/x", 1, "PostgreSQL: failed to connect"},
+		"no database URL":     {nil, "DATABASE_URL=nonsense", 1, "PostgreSQL: DATABASE_URL: "},
+		"no Redis URL":        {nil, "REDIS_URL=secret-word", 1, "Redis: REDIS_URL is no URL"},
 		"a missing program":   {nil, "TENANTWALL_PG_BIN=" + t.TempDir(), 1, "apt-get install postgresql"},
 		"an unsafe base URL":  {[]string{"-base-url", "http://notes.example"}, "", 1, "the secret needs https"},
 		"a bad mail server":   {nil, "SMTP_ADDR=mail.example", 1, "SMTP_ADDR"},

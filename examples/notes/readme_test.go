@@ -34,8 +34,8 @@ func walk(t *testing.T, file, url string, parts ...string) string {
 func TestTheREADMEsWalkIsTrue(t *testing.T) {
 	t.Parallel()
 	p := startProgram(t, nil, executable(t))
-	answers := take(t, walk(t, "README.md", p.url, "walk", "people"))
-	require.Len(t, answers, 22, "%s", strings.Join(answers, "\n"))
+	answers := take(t, walk(t, "README.md", p.url, "walk", "people", "keys", "quota", "export"))
+	require.Len(t, answers, 36, "%s", strings.Join(answers, "\n"))
 	for i := range 3 {
 		assert.Equal(t, answers[0], answers[i], "three ways, one list")
 		assert.Contains(t, answers[i], "Anvils are back in stock")
@@ -54,6 +54,15 @@ func TestTheREADMEsWalkIsTrue(t *testing.T) {
 		assert.Contains(t, answers[9+i], want)
 	}
 
+	for i, want := range []string{
+		`"name":"nightly export","scopes":["notes:read"]`, `"notes":[{`, `"notes":[{`,
+		"forbidden", "tenant_mismatch", "forbidden", `"notes":[{`, `"notes":[{`, "the API key was revoked", `"api_keys":[{`,
+		`{"plan":"free","limits":[{"name":"requests","limit":20,`, `{"plan":"pro","limits":[{"name":"requests","limit":1000,`,
+		`"status":"done"`, "not_found",
+	} {
+		assert.Contains(t, answers[22+i], want)
+	}
+
 	answers = take(t, walk(t, "../../README.md", p.url, "walk"))
 	require.Len(t, answers, 3)
 	assert.Contains(t, answers[0], "Anvils are back in stock")
@@ -61,6 +70,18 @@ func TestTheREADMEsWalkIsTrue(t *testing.T) {
 	assert.NotContains(t, answers[2], "Anvils are back in stock", "the other tenant's")
 	assert.Contains(t, answers[2], `"notes":[{`)
 
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	p.end(t)
+}
+
+// TestTheREADMEsLoadCutsOneOffAndLeavesTheOtherAlone runs the README's command.
+func TestTheREADMEsLoadCutsOneOffAndLeavesTheOtherAlone(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, nil, executable(t))
+	out, err := exec.CommandContext(t.Context(), "go", "run", "../internal/load", "-url", p.url, "-for", "2s", "-free", "50").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Regexp(t, `(?m)^beta-industries +100 in 2s +2\d +7\d +0 `, string(out))
+	assert.Regexp(t, `(?m)^acme-corp +100 in 2s +100 +0 +0 `, string(out))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	p.end(t)
 }
@@ -79,7 +100,8 @@ func TestTheREADMENamesEveryFlagAndVariable(t *testing.T) {
 	require.NoError(t, err)
 	for _, name := range []string{
 		"-addr", "-data", "-base-domain", "-demo", "-base-url", "NOTES_ADDR", "NOTES_DATA", "NOTES_BASE_DOMAIN", "NOTES_DEMO", "NOTES_BASE_URL",
-		"NOTES_ADMIN_TOKEN", "DATABASE_URL", "SMTP_ADDR", "SMTP_FROM", "SMTP_USERNAME", "SMTP_PASSWORD",
+		"-trace", "NOTES_TRACE", "-trust-traces", "NOTES_TRUST_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"NOTES_ADMIN_TOKEN", "DATABASE_URL", "REDIS_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "SMTP_ADDR", "SMTP_FROM", "SMTP_USERNAME", "SMTP_PASSWORD",
 	} {
 		assert.Contains(t, string(readme), "`"+name+"`")
 	}

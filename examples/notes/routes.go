@@ -18,11 +18,11 @@ type route struct {
 // pattern is the route for [http.ServeMux], below a prefix.
 func (r route) pattern(prefix string) string { return r.method + " " + prefix + r.path }
 
-// routes are all that the service answers; what is for some modes alone is left out in
-// the others.
+// routes are all that the API answers; what is for some modes alone is left out in the
+// others.
 func (s *server) routes() []route {
 	routes := []route{
-		{method: "GET", path: "/{$}", handler: handler(s.page)},
+		{method: "GET", path: "/{$}", handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.page.ServeHTTP(w, r) })},
 		{method: "GET", path: "/healthz", handler: handler(s.healthz)},
 		{method: "GET", path: "/readyz", handler: handler(s.readyz)},
 		{method: "GET", path: "/openapi.json", handler: handler(s.openAPI)},
@@ -54,11 +54,13 @@ func (s *server) tenantRoutes() []route {
 	}
 	return []route{
 		in("GET", "/v1/me", s.perhapsInTenant(s.me)),
-		in("GET", "/v1/notes", s.inTenant(invite.RoleViewer, s.listNotes)),
-		in("POST", "/v1/notes", s.inTenant(invite.RoleMember, s.createNote)),
-		in("GET", "/v1/notes/{id}", s.inTenant(invite.RoleViewer, s.getNote)),
-		in("PATCH", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.updateNote)),
-		in("DELETE", "/v1/notes/{id}", s.inTenant(invite.RoleMember, s.deleteNote)),
+		in("GET", "/v1/notes", s.inTenantOrKey(invite.RoleViewer, scopeRead, s.listNotes)),
+		in("POST", "/v1/notes", s.inTenantOrKey(invite.RoleMember, scopeWrite, s.createNote)),
+		in("GET", "/v1/notes/{id}", s.inTenantOrKey(invite.RoleViewer, scopeRead, s.getNote)),
+		in("PATCH", "/v1/notes/{id}", s.inTenantOrKey(invite.RoleMember, scopeWrite, s.updateNote)),
+		in("DELETE", "/v1/notes/{id}", s.inTenantOrKey(invite.RoleMember, scopeWrite, s.deleteNote)),
+		in("POST", "/v1/exports", s.inTenantOrKey(invite.RoleMember, scopeRead, s.startExport)),
+		in("GET", "/v1/exports/{id}", s.inTenantOrKey(invite.RoleViewer, scopeRead, s.getExport)),
 		in("GET", "/v1/members", s.inTenant(invite.RoleViewer, s.listMembers)),
 		in("PATCH", "/v1/members/{user_id}", s.inTenant(invite.RoleAdmin, s.changeRole)),
 		in("DELETE", "/v1/members/{user_id}", s.inTenant(invite.RoleViewer, s.removeMember)), // oneself, or as admin
@@ -67,6 +69,12 @@ func (s *server) tenantRoutes() []route {
 		in("GET", "/v1/invites", s.inTenant(invite.RoleAdmin, s.listInvites)),
 		in("POST", "/v1/invites/{id}/resend", s.inTenant(invite.RoleAdmin, s.resendInvite)),
 		in("DELETE", "/v1/invites/{id}", s.inTenant(invite.RoleAdmin, s.revokeInvite)),
+
+		in("POST", "/v1/api-keys", s.inTenant(invite.RoleAdmin, s.createKey)),
+		in("GET", "/v1/api-keys", s.inTenant(invite.RoleAdmin, s.listKeys)),
+		in("POST", "/v1/api-keys/{id}/rotate", s.inTenant(invite.RoleAdmin, s.rotateKey)),
+		in("DELETE", "/v1/api-keys/{id}", s.inTenant(invite.RoleAdmin, s.revokeKey)),
+		in("GET", "/v1/quota", s.uncounted(invite.RoleViewer, handler(s.showQuota))),
 	}
 }
 

@@ -15,8 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"github.com/tenantwall/tenantwall/apikey"
 	"github.com/tenantwall/tenantwall/examples/internal/devstack"
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/resolve"
@@ -60,43 +59,96 @@ func startService(ctx context.Context, cfg config, log *slog.Logger, out io.Writ
 	svc.onClose(func() error { return ignoreClosed(listener.Close()) })
 	svc.url = "http://" + reachable(listener.Addr().(*net.TCPAddr))
 
-	pg, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: cfg.data, URL: cfg.databaseURL})
+	parts, err := startServers(ctx, cfg, log)
+	svc.onClose(parts.close)
 	if err != nil {
 		return nil, err
 	}
-	svc.onClose(pg.Close)
-	fmt.Fprintln(out, "PostgreSQL:", pg)
+	parts.tell(out)
 
 	// What the links of mails lead to never comes from a request, whose Host anybody can choose.
 	port := listener.Addr().(*net.TCPAddr).Port
 	cfg.baseURL = cmp.Or(cfg.baseURL, fmt.Sprintf("http://localhost:%d", port))
-	if svc.server, err = newServer(ctx, cfg, log, pg); err != nil {
+	if svc.server, err = newServer(ctx, cfg, log, parts); err != nil {
 		return nil, err
+	}
+	svc.onClose(svc.server.close)
+	if parts.temporal != nil {
+		svc.server.runWorker()
+		svc.onClose(svc.server.jobs.close)
 	}
 	if cfg.demo {
 		if err := svc.server.seed(ctx); err != nil {
 			return nil, fmt.Errorf("demo data: %w", err)
 		}
 	}
-	svc.serve(listener, svc.server.handler(), log)
+	whole, err := svc.server.handler()
+	if err != nil {
+		return nil, err
+	}
+	svc.serve(listener, whole, log)
 	return svc, nil
 }
 
 // newServer opens the packages of the library on a database, and puts the server together.
-func newServer(ctx context.Context, cfg config, log *slog.Logger, pg *devstack.Postgres) (*server, error) {
-	s := &server{gateway: pg.Gateway(), control: pg.Control(), operatorToken: cfg.operatorToken, demo: cfg.demo, log: log}
+func newServer(ctx context.Context, cfg config, log *slog.Logger, parts servers) (_ *server, err error) {
+	s := &server{
+		gateway: parts.postgres.Gateway(), control: parts.postgres.Control(), operatorToken: cfg.operatorToken, demo: cfg.demo, log: log,
+		baseDomain: cfg.baseDomain, baseURL: cfg.baseURL, telemetry: parts.telemetry,
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
 	if err := s.openMail(cfg); err != nil {
 		return nil, err
 	}
-	db, err := tenantdb.Open(ctx, pg.Gateway(), tenantdb.WithLogger(log))
+	db, err := tenantdb.Open(ctx, s.gateway, tenantdb.WithLogger(log))
 	if err != nil {
 		return nil, err
 	}
-	s.notes = noteStore{db}
-	if err := s.openControl(ctx, cfg, pg.Control()); err != nil {
+	s.notes, s.exports = noteStore{db}, exportStore{db}
+	if err := s.openControl(ctx, cfg); err != nil {
 		return nil, err
 	}
-	return s, s.openResolvers(cfg.baseDomain)
+	own, err := loadSecret(ctx, s.control)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openShared(parts.redis, own); err != nil {
+		return nil, err
+	}
+	if err := s.openKeys(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := s.followChanges(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openSignatures(ctx, cfg, own); err != nil {
+		return nil, err
+	}
+	if err := s.openResolvers(cfg.baseDomain); err != nil {
+		return nil, err
+	}
+	if parts.temporal != nil {
+		if err := s.openJobs(parts.temporal, own); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.telemetry.observe(s)
+}
+
+// openShared opens what the processes of one database have in common on Redis.
+func (s *server) openShared(rd *devstack.Redis, own secret) error {
+	prefix, err := redisPrefix(own)
+	if err != nil {
+		return err
+	}
+	if err := s.openCaches(rd.Client(), prefix); err != nil {
+		return err
+	}
+	return s.quotas.openLimiter(rd, prefix, s.telemetry, s.log)
 }
 
 // openMail makes what sends mails.
@@ -115,36 +167,50 @@ func (s *server) openMail(cfg config) (err error) {
 
 // openControl opens what is kept beside the tenants' schemas: the catalog first, because
 // the tables of the others refer to its own.
-func (s *server) openControl(ctx context.Context, cfg config, control *pgxpool.Pool) (err error) {
+func (s *server) openControl(ctx context.Context, cfg config) (err error) {
 	tenants, err := fs.Sub(tenantMigrations, "migrations")
 	if err != nil {
 		return err
 	}
-	s.catalog, err = tenantdb.OpenCatalog(ctx, control, tenantdb.CatalogConfig{Migrations: tenants, OnPurge: invite.Forget, Logger: s.log})
+	s.catalog, err = tenantdb.OpenCatalog(ctx, s.control, tenantdb.CatalogConfig{
+		Migrations: tenants,
+		OnPurge:    forgetTenant,
+		OnChange:   s.caches.tenantChanged,
+		Logger:     s.log,
+	})
 	if err != nil {
 		return err
 	}
-	if err := s.openMembers(ctx, cfg, control); err != nil {
+	// Tenants of an earlier version get the tables of this one.
+	if _, err := s.catalog.Migrate(ctx, tenantdb.MigrateOptions{}); err != nil {
+		return err
+	}
+	if err := s.quotas.openBook(ctx, s.control, cfg.plans, s.log); err != nil {
+		return err
+	}
+	if err := s.openMembers(ctx, cfg); err != nil {
 		return err
 	}
 	own, err := fs.Sub(controlMigrations, "control")
 	if err != nil {
 		return err
 	}
-	if err := tenantdb.MigrateControl(ctx, control, "notes", own); err != nil {
+	if err := tenantdb.MigrateControl(ctx, s.control, "notes", own); err != nil {
 		return err
 	}
-	s.users = userStore{control}
-	return s.openSignatures(ctx, cfg, control)
+	s.users = userStore{s.control}
+	return nil
 }
 
 // openMembers opens what knows who belongs to which tenant, and makes the guard of the
 // tenants' routes.
-func (s *server) openMembers(ctx context.Context, cfg config, control *pgxpool.Pool) (err error) {
-	s.members, err = invite.Open(ctx, control, invite.Config{
-		Seats:  invite.SeatsFunc(seatLimit),
+func (s *server) openMembers(ctx context.Context, cfg config) (err error) {
+	s.members, err = invite.Open(ctx, s.control, invite.Config{
+		Seats:  s.quotas.book,
 		Sender: s.mail,
 		Link:   strings.TrimSuffix(cfg.baseURL, "/") + "/",
+
+		OnChange: s.caches.memberChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("members, whose invitations lead to the base URL %q: %w", cfg.baseURL, err)
@@ -154,40 +220,42 @@ func (s *server) openMembers(ctx context.Context, cfg config, control *pgxpool.P
 }
 
 // openSignatures makes what signs tokens and cursors, and what asks for tokens.
-func (s *server) openSignatures(ctx context.Context, cfg config, control *pgxpool.Pool) error {
-	own, err := loadSecret(ctx, control)
-	if err != nil {
-		return err
-	}
+func (s *server) openSignatures(ctx context.Context, cfg config, own secret) (err error) {
 	if s.cursors.key, err = own.key("cursors"); err != nil {
 		return err
 	}
-	signing, err := loadTokenKey(ctx, control)
+	if s.pageKey, err = own.key("page sessions"); err != nil {
+		return err
+	}
+	signing, err := loadTokenKey(ctx, s.control)
 	if err != nil {
 		return err
 	}
 	if s.tokens, err = newTokens(signing, "https://"+cfg.baseDomain); err != nil {
 		return err
 	}
-	s.authenticate = accesstoken.Authenticate(s.tokens.verifier, accesstoken.AuthenticateConfig{
+	users := accesstoken.Authenticate(s.tokens.verifier, accesstoken.AuthenticateConfig{
 		Members:  s.members.Cache(),
+		Foreign:  s.keys.Format().LooksLikeKey,
 		Required: true,
 	})
+	services := apikey.Authenticate(s.keys, apikey.AuthenticateConfig{})
+	s.authenticate = func(next http.Handler) http.Handler { return services(users(next)) }
 	return nil
 }
 
 // openResolvers makes what finds out which tenant a request is for.
 func (s *server) openResolvers(baseDomain string) error {
 	sources := []resolve.Source{resolve.Header(), resolve.Subdomain(baseDomain), resolve.Path(), resolve.FromPrincipal()}
-	required, err := resolve.New(s.catalog, resolve.Config{Sources: sources})
+	required, err := resolve.New(s.caches.tenants, resolve.Config{Sources: sources})
 	if err != nil {
 		return err
 	}
-	optional, err := resolve.New(s.catalog, resolve.Config{Sources: sources, Optional: true})
+	optional, err := resolve.New(s.caches.tenants, resolve.Config{Sources: sources, Optional: true})
 	if err != nil {
 		return err
 	}
-	s.resolve, s.resolveOptional = required.Middleware, optional.Middleware
+	s.resolve, s.resolveOptional = s.telemetry.inTenant(required.Middleware), s.telemetry.inTenant(optional.Middleware)
 	return nil
 }
 
@@ -203,6 +271,8 @@ func (svc *service) serve(listener net.Listener, h http.Handler, log *slog.Logge
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return life },
+
+		DisableGeneralOptionsHandler: true, // the router answers OPTIONS * as it answers all else
 	}
 	go func() {
 		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,10 +21,15 @@ import (
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
-// startOn starts a service of the test's own on a PostgreSQL server that exists.
+// startOn starts a service of the test's own on a PostgreSQL server that exists, without
+// Temporal if cfg does not say where one is.
 func startOn(t *testing.T, pg *localserver.Postgres, log *slog.Logger, cfg config) (api, *service) {
 	t.Helper()
 	cfg.addr, cfg.baseDomain, cfg.databaseURL = "127.0.0.1:0", "localhost", pg.SuperuserURL("postgres")
+	if cfg.plans == nil {
+		cfg.plans = roomyPlans()
+	}
+	cfg.temporal.address = cmp.Or(cfg.temporal.address, "127.0.0.1:1")
 	svc, err := startService(context.Background(), cfg, log, io.Discard)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, svc.close()) })
@@ -142,7 +148,8 @@ func TestTwoProcessesServeOneDatabase(t *testing.T) {
 
 	suspended := first.do(t, request{method: "POST", path: "/admin/tenants/acme-corp/suspend", token: "o"})
 	require.Equal(t, 204, suspended.status)
-	requireProblem(t, second.do(t, request{method: "GET", path: "/v1/notes", token: ada.token, header: headers("X-Tenant-Slug", "acme-corp")}), 403, tenant.CodeTenantSuspended)
+	got, _ := second.untilStatus(t, request{method: "GET", path: "/v1/notes", token: ada.token, header: headers("X-Tenant-Slug", "acme-corp")}, 403) // each has a Redis of its own
+	requireProblem(t, got, 403, tenant.CodeTenantSuspended)
 }
 
 func TestTheLogHoldsNoSecret(t *testing.T) {
@@ -157,6 +164,9 @@ func TestTheLogHoldsNoSecret(t *testing.T) {
 	note := a.write(t, tenantView{Slug: "acme-corp"}, ada, "word-of-a-note")
 	a.do(t, request{method: "GET", path: "/t/acme-corp/v1/notes/" + note.ID, token: ada.token})
 	a.do(t, request{method: "GET", path: "/v1/me", header: headers("X-API-Key", "word-of-a-key")})
+	key := a.mint(t, ada, tenantView{Slug: "acme-corp"}, scopeRead).Key
+	a.withKey(t, key, "GET", "/v1/notes", "")
+	a.withKey(t, key[:len(key)-1]+"0", "GET", "/v1/notes", "")
 	a.do(t, request{method: "POST", path: "/admin/tenants/acme-corp/resume", token: "word-of-the-operator"})
 	inAcme := a.switchTo(t, ada, "acme-corp").Token
 	_, mail := a.invite(t, ada, tenantView{Slug: "acme-corp"}, "word-of-mouth@new.example", "member")
@@ -169,7 +179,7 @@ func TestTheLogHoldsNoSecret(t *testing.T) {
 
 	text := log.String()
 	require.Contains(t, text, `route="GET /t/{tenant}/v1/notes/{id}"`)
-	for _, secret := range []string{ada.token, inAcme, mail.InviteToken, ada.ID, "#token=", "@new.example", cursor, note.ID, "word-of", "@acme.example", pg.Password()} {
+	for _, secret := range []string{ada.token, key[:40], inAcme, mail.InviteToken, ada.ID, "#token=", "@new.example", cursor, note.ID, "word-of", "@acme.example", pg.Password()} {
 		assert.NotContains(t, text, secret)
 	}
 }
@@ -201,10 +211,17 @@ func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	body := `{"title":"written while the service stops"}`
-	_, err = fmt.Fprintf(conn, "POST /t/acme-corp/v1/notes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		ada.token, len(body), body[:10])
+	_, err = fmt.Fprintf(conn, "POST /t/acme-corp/v1/notes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n",
+		ada.token, len(body))
 	require.NoError(t, err)
-	time.Sleep(100 * time.Millisecond) // until the handler waits for the rest
+	answers := bufio.NewReader(conn)
+	for _, line := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+		got, err := answers.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, line, got, "the handler waits for the body")
+	}
+	_, err = io.WriteString(conn, body[:10])
+	require.NoError(t, err)
 	closed := make(chan error, 1)
 	go func() { closed <- svc.close() }()
 	require.Eventually(t, func() bool {
@@ -213,7 +230,7 @@ func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
 	}, stopLimit, 10*time.Millisecond, "no new connection is taken")
 	_, err = io.WriteString(conn, body[10:])
 	require.NoError(t, err)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	res, err := http.ReadResponse(answers, nil)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	assert.Equal(t, 201, res.StatusCode)

@@ -2,15 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tenantwall/tenantwall/invite"
 	"github.com/tenantwall/tenantwall/tenant"
-	"github.com/tenantwall/tenantwall/tenantdb"
 )
 
 // createTenant makes a tenant whose first member and owner is the user who asks for it.
@@ -20,17 +16,24 @@ func (s *server) createTenant(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, fields{"slug": &slug, "name": &name}); err != nil {
 		return err
 	}
+	var bad invalid
+	bad.slug("slug", &slug)
+	bad.tenantName("name", &name)
+	if err := bad.err(); err != nil {
+		return err
+	}
 	p, _ := tenant.PrincipalFromContext(r.Context()) // the route has asked for one
-	t, err := s.catalog.Create(r.Context(), tenantdb.NewTenant{
-		Slug: tenant.Slug(slug),
-		Name: name,
-		Plan: defaultPlan,
-		Seed: func(ctx context.Context, tx pgx.Tx, t tenant.Tenant) error {
-			return s.members.Add(ctx, tx, invite.Member{TenantID: t.ID, UserID: p.ID, Email: p.Email, Role: invite.RoleOwner})
-		},
-	})
+	// Most slugs that are taken are found so, without a workflow that finds it out.
+	there, err := s.catalog.Lookup(r.Context(), tenant.BySlug(tenant.Slug(slug)))
+	switch {
+	case errors.Is(err, tenant.ErrGone), err == nil && there.Status != tenant.StatusProvisioning:
+		return tenant.ErrSlugTaken
+	case err != nil && !errors.Is(err, tenant.ErrNotFound):
+		return err
+	}
+	t, err := s.jobs.makeTenant(r.Context(), tenant.Slug(slug), name, userOf(p))
 	if err != nil {
-		return err // also that slug or name are not valid
+		return err
 	}
 	w.Header().Set("Location", "/v1/tenants/"+string(t.Slug))
 	return writeTenant(w, http.StatusCreated, t)
@@ -73,11 +76,15 @@ func (s *server) updateTenant(w http.ResponseWriter, r *http.Request) error {
 	return writeTenant(w, http.StatusOK, t)
 }
 
-// deleteTenant marks a tenant deleted, which is in force at once. Its data stay for the
-// catalog's grace period.
+// deleteTenant marks a tenant deleted, which is in force at once. The workflow is started
+// first: it ends the tenant's jobs, and removes its data after the grace period, whatever
+// becomes of this process.
 func (s *server) deleteTenant(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.tenantInPath(r, invite.RoleOwner)
 	if err != nil {
+		return err
+	}
+	if err := s.jobs.deleteTenant(r.Context(), t.ID); err != nil {
 		return err
 	}
 	if t, err = s.catalog.Delete(r.Context(), t.ID); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tenantwall/tenantwall/tenant"
@@ -20,6 +22,16 @@ func userOf(p tenant.Principal) user { return user{ID: p.ID, Email: p.Email} }
 
 // userStore stands in for an identity provider: it knows who there is, and believes them.
 type userStore struct{ control *pgxpool.Pool }
+
+// get is the user with an id. One that is no more makes a request or a job fail for good.
+func (s userStore) get(ctx context.Context, id string) (user, error) {
+	u := user{ID: id}
+	err := s.control.QueryRow(ctx, `SELECT email FROM tenantwall.notes_user WHERE id = $1`, id).Scan(&u.Email)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return user{}, &tenant.Error{Code: tenant.CodeNotFound, Detail: "there is no such user"}
+	}
+	return u, err
+}
 
 // ensure is the user with an e-mail address in canonical form, made if need be.
 func (s userStore) ensure(ctx context.Context, email string) (user, error) {

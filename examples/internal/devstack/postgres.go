@@ -39,6 +39,10 @@ type PostgresConfig struct {
 	// Dir is the folder in which a server that is started keeps its data, and finds them
 	// again; empty, they are thrown away. It does not matter with a URL.
 	Dir string
+
+	// GatewayTracer and ControlTracer are told of what the pools' connections do. They may be
+	// nil, and may be more than a QueryTracer, as pgx has it.
+	GatewayTracer, ControlTracer pgx.QueryTracer
 }
 
 // Postgres is a database that is set up for tenants. Its methods may be called from
@@ -77,10 +81,10 @@ func StartPostgres(ctx context.Context, cfg PostgresConfig) (_ *Postgres, err er
 	if err := setup(ctx, owner.ConnConfig, roles); err != nil {
 		return nil, err
 	}
-	if p.gateway, err = connect(ctx, owner, roles.Gateway, roles.GatewayPassword); err != nil {
+	if p.gateway, err = connect(ctx, owner, roles.Gateway, roles.GatewayPassword, cfg.GatewayTracer); err != nil {
 		return nil, err
 	}
-	p.control, err = connect(ctx, owner, roles.Control, roles.ControlPassword)
+	p.control, err = connect(ctx, owner, roles.Control, roles.ControlPassword, cfg.ControlTracer)
 	return p, err
 }
 
@@ -120,7 +124,7 @@ func (p *Postgres) owner(ctx context.Context, cfg PostgresConfig) (*pgxpool.Conf
 	if cfg.URL != "" {
 		owner, err := pgxpool.ParseConfig(cfg.URL) // the error has no password in it
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("DATABASE_URL: %w", err)
 		}
 		c := owner.ConnConfig
 		p.where = fmt.Sprintf("database %q at %s", c.Database, net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))))
@@ -174,10 +178,11 @@ func setup(ctx context.Context, owner *pgx.ConnConfig, roles tenantdb.Roles) err
 }
 
 // connect opens a pool as a role, and proves that it can be used.
-func connect(ctx context.Context, owner *pgxpool.Config, role, password string) (*pgxpool.Pool, error) {
+func connect(ctx context.Context, owner *pgxpool.Config, role, password string, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
 	cfg := owner.Copy()
 	cfg.ConnConfig.User, cfg.ConnConfig.Password = role, password
 	cfg.AfterConnect = timesInUTC
+	cfg.ConnConfig.Tracer = tracer
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
