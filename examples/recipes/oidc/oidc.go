@@ -9,6 +9,8 @@
 //     its time and to one signing method, and says what its claims mean here,
 //   - [NewHandler], which puts that where an accesstoken.Verifier would be.
 //
+// Package examples/internal/oidctest is a provider for the tests of such a service.
+//
 // # The tenant in the token
 //
 // The claim org_id holds a tenant's id, as the provider was told it when the tenant was
@@ -179,18 +181,12 @@ func (p *Provider) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return p.keys.KeyfuncCtx(ctx)(t)
 }
 
-// NewHandler is a service of the tenants of store, each at its subdomain of base, for those
-// who have a token that verify takes: [Provider.Verify], in production.
-func NewHandler(store tenant.Store, base string, verify accesstoken.VerifierFunc) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/me", func(w http.ResponseWriter, r *http.Request) {
-		who, _ := tenant.PrincipalFromContext(r.Context())
-		in, _ := tenant.FromContext(r.Context())
-		_, _ = fmt.Fprintf(w, "%s <%s> in %s\n", who.ID, who.Email, in.Slug) // the client may be gone
-	})
+// NewHandler is the service of mux for the tenants of store, each at its subdomain of base,
+// and for those who have a token that verify takes: [Provider.Verify], in production.
+func NewHandler(store tenant.Store, base string, verify accesstoken.VerifierFunc, mux *http.ServeMux, log *slog.Logger) http.Handler {
 	authenticate := accesstoken.Authenticate(verify, accesstoken.AuthenticateConfig{Required: true})
 	inTenant := resolve.Middleware(store, resolve.Subdomain(base), resolve.FromPrincipal())
-	return problem.RequestID(authenticate(inTenant(members(problem.Router(mux)))))
+	return problem.RequestID(problem.Recover(log)(authenticate(inTenant(members(problem.Router(mux))))))
 }
 
 // members lets those pass whose token is for the tenant of the request. The resolver has

@@ -3,13 +3,12 @@ package oidc_test
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/json"
-	"maps"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tenantwall/tenantwall/examples/internal/oidctest"
 	"github.com/tenantwall/tenantwall/examples/recipes/oidc"
 	"github.com/tenantwall/tenantwall/tenant"
 	"github.com/tenantwall/tenantwall/tenant/accesstoken"
@@ -27,83 +27,9 @@ import (
 // TestMain sees to it that a closed Provider fetches no keys any more.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const (
-	issuer   = "https://login.example.com/"
-	audience = "https://api.example.com"
-)
-
-// provider is an identity provider: a key set at a URL, and the private keys to it.
-type provider struct {
-	*httptest.Server
-
-	mu   sync.Mutex
-	keys map[string]ed25519.PrivateKey
-}
-
-// newProvider starts a provider that has the key k1.
-func newProvider(t *testing.T) *provider {
-	t.Helper()
-	p := &provider{keys: map[string]ed25519.PrivateKey{"k1": newKey(t)}}
-	p.Server = httptest.NewTLSServer(http.HandlerFunc(p.serveKeys))
-	t.Cleanup(p.Close)
-	return p
-}
-
-func newKey(t *testing.T) ed25519.PrivateKey {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
-	require.NoError(t, err)
-	return key
-}
-
-func (p *provider) serveKeys(w http.ResponseWriter, _ *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	set := []map[string]string{}
-	for id, key := range p.keys {
-		x := base64.RawURLEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
-		set = append(set, map[string]string{"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": id, "x": x})
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"keys": set})
-}
-
-// rotate replaces all keys of p by a new one.
-func (p *provider) rotate(t *testing.T, id string) {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keys = map[string]ed25519.PrivateKey{id: newKey(t)}
-}
-
-// token is one of Ada's that is good for no tenant, with some claims changed; nil takes a
-// claim away.
-func (p *provider) token(t *testing.T, kid string, changed jwt.MapClaims) string {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return sign(t, jwt.SigningMethodEdDSA, p.keys[kid], kid, changed)
-}
-
-func sign(t *testing.T, method jwt.SigningMethod, key any, kid string, changed jwt.MapClaims) string {
-	t.Helper()
-	claims := jwt.MapClaims{
-		"iss": issuer, "aud": audience, "sub": "ada", "email": "ada@acme.example", "email_verified": true,
-		"iat": time.Now().Unix(), "exp": time.Now().Add(5 * time.Minute).Unix(),
-	}
-	maps.Copy(claims, changed)
-	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
-	token := jwt.NewWithClaims(method, claims)
-	if kid != "" {
-		token.Header["kid"] = kid
-	}
-	text, err := token.SignedString(key)
-	require.NoError(t, err)
-	return text
-}
-
 // world is a service with two tenants, and its provider.
 type world struct {
-	*provider
+	*oidctest.Provider
 
 	verifier   *oidc.Provider
 	handler    http.Handler
@@ -113,20 +39,27 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		provider: newProvider(t),
+		Provider: oidctest.New(t),
 		acme:     tenant.Tenant{ID: tenant.NewID(), Slug: "acme-corp", Name: "Acme"},
 		beta:     tenant.Tenant{ID: tenant.NewID(), Slug: "beta-corp", Name: "Beta"},
 	}
 	var err error
-	w.verifier, err = oidc.NewProvider(context.WithoutCancel(t.Context()), w.config()) // so that Close alone ends it
+	w.verifier, err = oidc.NewProvider(context.WithoutCancel(t.Context()), w.Config()) // so that Close alone ends it
 	require.NoError(t, err)
 	t.Cleanup(w.verifier.Close)
-	w.handler = oidc.NewHandler(tenanttest.NewStore(w.acme, w.beta), "example.com", w.verifier.Verify)
+	w.handler = oidc.NewHandler(tenanttest.NewStore(w.acme, w.beta), "example.com", w.verifier.Verify, me(), slog.New(slog.DiscardHandler))
 	return w
 }
 
-func (p *provider) config() oidc.Config {
-	return oidc.Config{Issuer: issuer, Audience: audience, JWKSURL: p.URL, Method: "EdDSA", Client: p.Client()}
+// me says who acts, and in which tenant.
+func me() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/me", func(w http.ResponseWriter, r *http.Request) {
+		who, _ := tenant.PrincipalFromContext(r.Context())
+		in, _ := tenant.FromContext(r.Context())
+		fmt.Fprintf(w, "%s <%s> in %s\n", who.ID, who.Email, in.Slug)
+	})
+	return mux
 }
 
 // get asks who the bearer of token is at a host, and returns the status and, of an answer
@@ -148,8 +81,8 @@ func (w *world) get(host, token string) (status int, answer string) {
 func TestEachTenantsTokenWorksInItsOwnTenantAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	acme := w.token(t, "k1", jwt.MapClaims{"org_id": w.acme.ID.String()})
-	beta := w.token(t, "k1", jwt.MapClaims{"org_id": w.beta.ID.String(), "sub": "bob", "email": "bob@beta.example"})
+	acme := w.Token(t, "k1", jwt.MapClaims{"org_id": w.acme.ID.String()})
+	beta := w.Token(t, "k1", jwt.MapClaims{"org_id": w.beta.ID.String(), "sub": "bob", "email": "bob@beta.example"})
 	for name, test := range map[string]struct {
 		host, token string
 		status      int
@@ -177,7 +110,7 @@ func TestATokenWithoutATenantGetsIntoNone(t *testing.T) {
 	for name, org := range map[string]any{"no claim": nil, "the id of no tenant": tenant.ID{}.String()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			token := w.token(t, "k1", jwt.MapClaims{"org_id": org})
+			token := w.Token(t, "k1", jwt.MapClaims{"org_id": org})
 			claims, err := w.verifier.Verify(t.Context(), token)
 			require.NoError(t, err, "the token itself is good")
 			assert.True(t, claims.Principal.Tenant.IsZero())
@@ -210,20 +143,20 @@ func TestATokenThatIsNotGoodIsRefused(t *testing.T) {
 		"longer than any should": with("filler", strings.Repeat("x", accesstoken.MaxTokenLen)),
 		"that is none":           func(*testing.T, *world) string { return "eyJhbGciOiJFZERTQSJ9" },
 		"that nobody signed": func(t *testing.T, _ *world) string {
-			return sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k1", nil)
+			return oidctest.Sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k1", nil)
 		},
 		"signed with the public key as a secret": func(t *testing.T, w *world) string {
-			public := w.keys["k1"].Public().(ed25519.PublicKey)
-			return sign(t, jwt.SigningMethodHS256, []byte(public), "k1", nil)
+			public := w.Key("k1").Public().(ed25519.PublicKey)
+			return oidctest.Sign(t, jwt.SigningMethodHS256, []byte(public), "k1", nil)
 		},
 		"of a key that the provider has not": func(t *testing.T, _ *world) string {
-			return sign(t, jwt.SigningMethodEdDSA, newKey(t), "k2", nil)
+			return oidctest.Sign(t, jwt.SigningMethodEdDSA, oidctest.NewKey(t), "k2", nil)
 		},
 		"of another key under the name of a known one": func(t *testing.T, _ *world) string {
-			return sign(t, jwt.SigningMethodEdDSA, newKey(t), "k1", nil)
+			return oidctest.Sign(t, jwt.SigningMethodEdDSA, oidctest.NewKey(t), "k1", nil)
 		},
 		"that names no key": func(t *testing.T, w *world) string {
-			return sign(t, jwt.SigningMethodEdDSA, w.keys["k1"], "", nil)
+			return oidctest.Sign(t, jwt.SigningMethodEdDSA, w.Key("k1"), "", nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,19 +175,19 @@ func with(claim string, value any) func(*testing.T, *world) string {
 		t.Helper()
 		changed := jwt.MapClaims{"org_id": w.acme.ID.String()}
 		changed[claim] = value
-		return w.token(t, "k1", changed)
+		return w.Token(t, "k1", changed)
 	}
 }
 
 func TestOnlyTheMethodThatWasSetIsTaken(t *testing.T) {
 	t.Parallel()
-	p := newProvider(t)
-	cfg := p.config()
+	p := oidctest.New(t)
+	cfg := p.Config()
 	cfg.Method = "ES256"
 	verifier, err := oidc.NewProvider(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(verifier.Close)
-	_, err = verifier.Verify(t.Context(), p.token(t, "k1", nil))
+	_, err = verifier.Verify(t.Context(), p.Token(t, "k1", nil))
 	assert.ErrorIs(t, err, jwt.ErrTokenSignatureInvalid, "the key is the provider's, but of another method")
 }
 
@@ -264,7 +197,7 @@ func TestOnlyAVerifiedEmailIsTaken(t *testing.T) {
 	for name, verified := range map[string]any{"not verified": false, "not said to be": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			claims, err := w.verifier.Verify(t.Context(), w.token(t, "k1", jwt.MapClaims{"email_verified": verified}))
+			claims, err := w.verifier.Verify(t.Context(), w.Token(t, "k1", jwt.MapClaims{"email_verified": verified}))
 			require.NoError(t, err)
 			assert.Equal(t, "ada", claims.Principal.ID)
 			assert.Empty(t, claims.Principal.Email)
@@ -276,12 +209,12 @@ func TestARotationAtTheProviderIsPickedUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	org := jwt.MapClaims{"org_id": w.acme.ID.String()}
-	old := w.token(t, "k1", org)
+	old := w.Token(t, "k1", org)
 	status, _ := w.get("acme-corp.example.com", old)
 	require.Equal(t, http.StatusOK, status)
 
-	w.rotate(t, "k2")
-	status, _ = w.get("acme-corp.example.com", w.token(t, "k2", org))
+	w.Rotate(t, "k2")
+	status, _ = w.get("acme-corp.example.com", w.Token(t, "k2", org))
 	assert.Equal(t, http.StatusOK, status, "the new key is fetched with its first token")
 
 	status, answer := w.get("acme-corp.example.com", old)
@@ -292,7 +225,7 @@ func TestARotationAtTheProviderIsPickedUp(t *testing.T) {
 func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	unknown := func(kid string) string { return sign(t, jwt.SigningMethodEdDSA, newKey(t), kid, nil) }
+	unknown := func(kid string) string { return oidctest.Sign(t, jwt.SigningMethodEdDSA, oidctest.NewKey(t), kid, nil) }
 	status, answer := w.get("acme-corp.example.com", unknown("k2"))
 	assert.Equal(t, http.StatusUnauthorized, status, answer)
 
@@ -300,7 +233,7 @@ func TestUnknownKeysDoNotFloodTheProvider(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, status, "the keys were fetched a moment ago, so nobody can tell")
 	assert.Equal(t, "unavailable", answer)
 
-	status, _ = w.get("acme-corp.example.com", w.token(t, "k1", jwt.MapClaims{"org_id": w.acme.ID.String()}))
+	status, _ = w.get("acme-corp.example.com", w.Token(t, "k1", jwt.MapClaims{"org_id": w.acme.ID.String()}))
 	assert.Equal(t, http.StatusOK, status, "tokens of known keys are none the worse for it")
 }
 
@@ -321,7 +254,7 @@ func TestNewProviderSaysWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := newProvider(t).config()
+			cfg := oidctest.New(t).Config()
 			test.change(&cfg)
 			_, err := oidc.NewProvider(context.WithoutCancel(t.Context()), cfg)
 			assert.ErrorContains(t, err, test.says)
