@@ -38,11 +38,13 @@ run: ## start the Notes example with all its servers; Ctrl-C ends them (ARGS="-a
 	@$(with_postgres) scripts/setup example && go build -o bin/notes ./examples/notes && exec bin/notes $(ARGS)
 
 # One package's tests after the other (-p 1): servers and browsers of two at once wait so long
-# for two cores that tests which wait for them give up.
+# for two cores that tests which wait for them give up. Vet goes first, and with -race it
+# compiles on all cores what the tests then need.
 .PHONY: test
 test: ## format check, vet, and all tests of both modules with the race detector (PG=18)
-	@$(with_postgres) scripts/setup && $(MAKE) --no-print-directory check-format vet && \
-	  CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m -p 1 $(TESTFLAGS) $(PACKAGES)
+	@$(with_postgres) scripts/setup && $(MAKE) --no-print-directory check-format && \
+	  export CGO_ENABLED=1 && go vet -race $(PACKAGES) && \
+	  go test -race -vet=off -shuffle=on -timeout 20m -p 1 $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-short
 test-short: ## the quick tests alone, without the race detector
