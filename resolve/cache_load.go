@@ -65,14 +65,13 @@ func (c *Cache) join(ref tenant.Ref) (_ *load, mine bool) {
 func (c *Cache) load(ctx context.Context, ref tenant.Ref, l *load) (tenant.Tenant, error) {
 	l.void = true // should the store panic
 	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.loads[ref] == l {
 			delete(c.loads, ref)
 		}
+		c.mu.Unlock()
 		close(l.done)
 	}()
-	t, read, err := c.ask(ctx, ref)
+	t, read, err := c.askAndLock(ctx, ref)
 	switch {
 	case err == nil:
 		e := c.newEntry(t, read)
@@ -90,6 +89,14 @@ func (c *Cache) load(ctx context.Context, ref tenant.Ref, l *load) (tenant.Tenan
 	}
 	l.tenant, l.err = t, err
 	return t, err
+}
+
+// askAndLock asks, and returns with the lock held, also when the store panics. From the answer
+// until nobody can join the load any more there is no room for a change: whoever asks after the
+// change would be told what was before it.
+func (c *Cache) askAndLock(ctx context.Context, ref tenant.Ref) (tenant.Tenant, time.Duration, error) {
+	defer c.mu.Lock()
+	return c.ask(ctx, ref)
 }
 
 // ask asks the shared layer and then the store. It tells when the answer began to be read.
@@ -145,10 +152,8 @@ func (c *Cache) isOutdated(t tenant.Tenant, read time.Duration) bool {
 }
 
 // keep remembers a tenant to which ref led, unless a later state of it is known. It reports
-// false for one that is outdated.
+// false for one that is outdated. The caller holds the lock.
 func (c *Cache) keep(ref tenant.Ref, e *entry) (current bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	t := e.tenant
 	if c.floors.outdated(t.ID, t.Version, e.read) {
 		return false
@@ -175,10 +180,8 @@ func (c *Cache) keep(ref tenant.Ref, e *entry) (current bool) {
 }
 
 // keepAbsence remembers that ref leads nowhere, unless a tenant may have appeared since the
-// load began. It reports false then.
+// load began. It reports false then. The caller holds the lock.
 func (c *Cache) keepAbsence(ref tenant.Ref, l *load, why *tenant.Error) (current bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.epoch != l.epoch {
 		return false
 	}

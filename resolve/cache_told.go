@@ -21,7 +21,10 @@ const tellTimeout = 2 * time.Second
 func (c *Cache) Put(ctx context.Context, t tenant.Tenant) {
 	now := c.clock()
 	c.raise(t.ID, t.Version, now, tenant.BySlug(t.Slug))
-	c.keep(tenant.ByID(t.ID), c.newEntry(t, now))
+	e := c.newEntry(t, now)
+	c.mu.Lock()
+	c.keep(tenant.ByID(t.ID), e)
+	c.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
 	defer cancel()
