@@ -141,7 +141,7 @@ for i = 1, units do
 			got = flag % 2 == 1 and math.max(limit - used, 0) or 0
 			if got == 0 then admitted = false end
 		end
-		counts[i] = { from, to, math.min(used + got, 9e15), seeded, got > 0 or seeded == now }
+		counts[i] = { from, to, used, seeded, got }
 	end
 	answer[a + 1] = used
 	a, at = a + 1, at + 6
@@ -223,10 +223,12 @@ if admitted then
 		end
 		at = at + 3
 	end
-	for i = 1, units do
-		local c = counts[i]
-		if c[5] then
-			changes[n + 1], changes[n + 2] = argv[5 + rates + i], format('%d %d %d %d', c[1], c[2], c[3], c[4])
+end
+if counts then
+	for i, c in pairs(counts) do
+		local got = admitted and c[5] or 0
+		if got > 0 or c[4] == now then -- a seed is no use, and kept also when the request is refused
+			changes[n + 1], changes[n + 2] = argv[5 + rates + i], format('%d %d %d %d', c[1], c[2], math.min(c[3] + got, 9e15), c[4])
 			n = n + 2
 		end
 	end

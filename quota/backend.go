@@ -24,7 +24,8 @@ type Backend interface {
 	// count of some units, it takes nothing, and says so in [UnitsAnswer.Unknown]: the
 	// caller finds out, and asks again with a seed.
 	//
-	// What [LeaseAsk.Used] reports is counted whether or not the request is admitted.
+	// What [LeaseAsk.Used] reports is counted, and what [UnitsAsk.Seed] says is kept, whether
+	// or not the request is admitted.
 	Admit(ctx context.Context, in tenant.ID, ask Ask) (Answer, error)
 
 	// Return gives back what back names. Of what has ended by itself, or was never taken,

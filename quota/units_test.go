@@ -91,6 +91,21 @@ func TestUnitsAreCountedAnewFromTheTruthWhenRedisHasLostThem(t *testing.T) {
 	assert.Equal(t, []int64{6, 1, 3}, truth.recorded())
 }
 
+// Who has used up a month may go on asking until it ends, and is not to ask the database
+// each time.
+func TestTenantThatHasUsedUpItsMonthIsNoLoadOnTheTruth(t *testing.T) {
+	t.Parallel()
+	truth := &ledger{}
+	l, clock := inMemory(t, quota.Plan{Units: []quota.Units{{Name: "exports", Limit: 10}}}, quota.Config{Units: truth, Recorder: truth, UnitsAge: time.Minute})
+	acme := newTenant()
+	require.True(t, admit(t, l, acme, cost("exports", 10)).Allowed)
+	clock.Pass(2 * time.Minute) // the count is to be compared with the truth
+	for range 20 {
+		require.False(t, admit(t, l, acme, cost("exports", 1)).Allowed)
+	}
+	assert.Equal(t, 2, truth.questions(), "for the first request, and once when the count was old")
+}
+
 func TestUnitsOfWhichNobodyCanTellAreDecidedByTheirWhenAway(t *testing.T) {
 	t.Parallel()
 	truth := &ledger{err: errors.New("no database")}

@@ -46,6 +46,7 @@ func RunBackend(t *testing.T, h Harness) {
 		{"SlotsAreHeldUpToTheLimit", testSlots},
 		{"SlotEndsByItselfUnlessRenewed", testSlotEnds},
 		{"UnitsAreUnknownUntilSeeded", testUnitsSeed},
+		{"SeedIsKeptWhenTheRequestIsRefused", testUnitsSeedRefused},
 		{"UnitsAreCountedByTheirPeriod", testUnitsPeriod},
 		{"UnitsHardSoftAndUnlimited", testUnitsLimit},
 		{"ReturnedUnitsAreOfTheSamePeriod", testReturnUnits},
