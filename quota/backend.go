@@ -144,14 +144,13 @@ type Back struct {
 	Units []UnitsBack
 }
 
-// RateBack gives tokens back, or a lease.
+// RateBack gives tokens back, or a lease. A token is one, whatever the state of the plan by
+// which it was taken; nothing else about the rate is changed by it.
 type RateBack struct {
-	Name     string
-	Interval time.Duration // as it was asked
-	Burst    int64
-	Tokens   int64  // taken by Admit, and not used
-	LeaseID  string // not empty: the lease ends
-	Used     int64  // tokens of the lease that were spent; the rest goes back
+	Name    string
+	Tokens  int64  // taken by Admit, and not used
+	LeaseID string // not empty: the lease ends
+	Used    int64  // tokens of the lease that were spent; the rest goes back
 }
 
 // HeldSlot is a slot of a concurrency that is held.

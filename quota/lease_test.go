@@ -148,6 +148,40 @@ func TestLeaseIsNotUsedPastItsTime(t *testing.T) {
 	assert.Equal(t, quota.SourceBackend, admit(t, l, acme, cost("hot", 1)).Source)
 }
 
+// Row 37: while processes learn of a larger plan one after the other, a lease that comes back
+// from one that knows the smaller does not bring back what was used by the larger.
+func TestLeaseOfASmallerPlanBringsNothingElseBack(t *testing.T) {
+	t.Parallel()
+	clock := testclock.At(time.Now())
+	backend := quota.NewMemory(clock.Now)
+	process := func(burst int64) *quota.Limiter {
+		hot := hourly("hot", burst)
+		hot.Lease = true
+		return newLimiter(t, backend, quota.Plan{Rates: []quota.Rate{hot}}, quota.Config{Now: clock.Now, RememberDenials: -1, Lease: quota.LeaseConfig{TTL: time.Minute}})
+	}
+	late, early := process(100), process(1000)
+	acme := newTenant()
+	admitted := 0
+	take := func(l *quota.Limiter) bool {
+		d := admit(t, l, acme, cost("hot", 1))
+		if d.Allowed {
+			admitted++
+		}
+		return d.Allowed
+	}
+	for range 22 {
+		require.True(t, take(late))
+	}
+	require.Positive(t, late.Stats().LeasedTokens)
+	for admitted < 900 {
+		require.True(t, take(early))
+	}
+	require.NoError(t, late.Close(t.Context()))
+	for take(early) {
+	}
+	assert.Equal(t, 1000, admitted)
+}
+
 // What a lease has left goes back with the call that renews it, so it is nobody's meanwhile.
 func TestLeaseIsNotUsedWhileItIsRenewed(t *testing.T) {
 	t.Parallel()

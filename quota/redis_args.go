@@ -90,14 +90,14 @@ func (ask Ask) manyArgs() int {
 
 // manyArgs is how many arguments return.lua takes.
 func (back Back) manyArgs() int {
-	return 4 + 6*len(back.Rates) + len(back.Slots) + 4*len(back.Units)
+	return 4 + 4*len(back.Rates) + len(back.Slots) + 4*len(back.Units)
 }
 
 // appendArgs appends what return.lua takes.
 func (back Back) appendArgs(args []any, now int64) []any {
 	args = append(args, now, len(back.Rates), len(back.Slots), len(back.Units))
 	for _, r := range back.Rates {
-		args = append(args, r.Name, r.Interval.Microseconds(), r.Burst, r.Tokens, r.LeaseID, r.Used)
+		args = append(args, r.Name, r.Tokens, r.LeaseID, r.Used)
 	}
 	for _, s := range back.Slots {
 		args = append(args, s.ID)

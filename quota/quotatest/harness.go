@@ -41,6 +41,7 @@ func RunBackend(t *testing.T, h Harness) {
 		{"ChangedPlanKeepsWhatIsUsed", testPlanChange},
 		{"LeaseIsOutOfTheBucketUntilItIsSettled", testLeaseSettled},
 		{"LeaseThatEndsIsSpent", testLeaseEnds},
+		{"LeaseOfAnEarlierPlanGivesNothingElseBack", testLeaseOfAnEarlierPlan},
 		{"LeaseIsNeverMoreThanThereIs", testLeaseBounded},
 		{"LeasesOfSeveralAreNoMoreThanThereIs", testLeasesOfSeveral},
 		{"SlotsAreHeldUpToTheLimit", testSlots},
