@@ -122,6 +122,31 @@ func TestRefusalIsRepeatedFromMemory(t *testing.T) {
 	assert.True(t, admit(t, l, acme, cost("requests", 3)).Allowed)
 }
 
+func TestRefusalFromMemoryTellsWhenThereIsWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	l, clock := inMemory(t, quota.Plan{Rates: []quota.Rate{{Name: "requests", Limit: 1, Per: 10 * time.Second, Burst: 4}}}, quota.Config{RememberDenials: 30 * time.Second})
+	acme := newTenant()
+	require.True(t, admit(t, l, acme, cost("requests", 4)).Allowed)
+	require.False(t, admit(t, l, acme, cost("requests", 1)).Allowed)
+	clock.Pass(time.Second)
+	for _, test := range []struct {
+		cost quota.Cost
+		want time.Duration
+	}{
+		{quota.Cost{Limit: "requests", N: 1}, 9 * time.Second},
+		{quota.Cost{Limit: "requests", N: 3}, 29 * time.Second},
+		{quota.Cost{Limit: "requests", N: 3, AtMost: true}, 9 * time.Second},
+	} {
+		d := admit(t, l, acme, quota.Request{Costs: []quota.Cost{test.cost}})
+		assert.Equal(t, quota.SourceMemory, d.Source)
+		assert.Equal(t, test.want, d.RetryAfter, "%+v", test.cost)
+		assert.Equal(t, test.want, d.Limits[0].RetryAfter, "%+v", test.cost)
+	}
+	_, err := l.Admit(t.Context(), acme, cost("requests", 5))
+	var tooMuch *quota.CostError
+	require.ErrorAs(t, err, &tooMuch, "which no waiting helps")
+}
+
 func TestCloseTellsWhatItCouldNotGiveBack(t *testing.T) {
 	t.Parallel()
 	l, _ := inMemory(t, leasePlan(), quota.Config{})
