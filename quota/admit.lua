@@ -137,7 +137,7 @@ for i = 1, units do
 		admitted, used = false, -1
 	else
 		local got = cost
-		if limit >= 0 and cost > limit - used and flag % 16 < 8 and flag % 4 < 2 then
+		if cost > 0 and limit >= 0 and cost > limit - used and flag % 16 < 8 and flag % 4 < 2 then
 			got = flag % 2 == 1 and math.max(limit - used, 0) or 0
 			if got == 0 then admitted = false end
 		end
