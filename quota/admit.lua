@@ -210,10 +210,11 @@ if admitted then
 		local id = argv[at + 2]
 		if id ~= '' then
 			local key, ttl = KEYS[1 + i], argv[at + 3]
+			local unsure = stale and stale[i]
+			if unsure then call('ZREMRANGEBYSCORE', key, '-inf', now) end -- before, for one that has ended may be of this id
 			local added = call('ZADD', key, format('%d', now + ttl), id)
 			if answer[a + i] >= 0 then answer[a + i] = answer[a + i] + added end
-			if stale and stale[i] then
-				call('ZREMRANGEBYSCORE', key, '-inf', now)
+			if unsure then
 				local ms = 2 * math.ceil(ttl / 1000) + 2
 				if call('PTTL', key) < ms then call('PEXPIRE', key, ms) end -- others may last longer
 				local soonest = math.min(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2], now + ttl)

@@ -64,8 +64,12 @@ func testSlotEnds(_ *testing.T, b bench) {
 	b.slot(long)
 	renewed, err := b.backend.Renew(b.Context(), b.in, quota.HeldSlot{Name: "long", ID: "a"}, ttl)
 	b.is("renew for a shorter time than it had", renewed && err == nil, true)
+	again := quota.SlotAsk{Name: "again", Limit: 2, ID: "a", TTL: ttl}
+	b.slot(again)
 	b.advance(ttl + 50*time.Millisecond)
 	long.ID = "b"
 	ok, _ := b.slot(long)
 	b.is("the slot that was to end sooner", ok, true)
+	_, s := b.slot(again)
+	b.want("held when a slot that has ended is taken again", s.Held, 1)
 }
