@@ -7,7 +7,7 @@ type weighed struct {
 	counts  []count
 }
 
-// weigh decides, and takes nothing but what leases have spent.
+// weigh decides, and takes nothing. It notes what leases have spent, and what seeds say.
 func (a *account) weigh(now int64, ask Ask) weighed {
 	d := weighed{answer: ask.answer()}
 	for i, r := range ask.Rates {
@@ -31,6 +31,9 @@ func (a *account) weigh(now int64, ask Ask) weighed {
 	}
 	for i, u := range ask.Units {
 		c, known := a.counts[u.Name].current(now, u)
+		if known {
+			a.counts[u.Name] = c
+		}
 		d.counts = append(d.counts, c)
 		d.answer.Units[i] = u.weigh(c, known)
 		if !known || d.answer.Units[i].Denied && !u.Shadow {

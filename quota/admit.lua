@@ -137,11 +137,11 @@ for i = 1, units do
 		admitted, used = false, -1
 	else
 		local got = cost
-		if limit >= 0 and cost > limit - used and flag % 16 < 8 and flag % 4 < 2 then
+		if cost > 0 and limit >= 0 and cost > limit - used and flag % 16 < 8 and flag % 4 < 2 then
 			got = flag % 2 == 1 and math.max(limit - used, 0) or 0
 			if got == 0 then admitted = false end
 		end
-		counts[i] = { from, to, math.min(used + got, 9e15), seeded, got > 0 or seeded == now }
+		counts[i] = { from, to, used, seeded, got }
 	end
 	answer[a + 1] = used
 	a, at = a + 1, at + 6
@@ -210,10 +210,11 @@ if admitted then
 		local id = argv[at + 2]
 		if id ~= '' then
 			local key, ttl = KEYS[1 + i], argv[at + 3]
+			local unsure = stale and stale[i]
+			if unsure then call('ZREMRANGEBYSCORE', key, '-inf', now) end -- before, for one that has ended may be of this id
 			local added = call('ZADD', key, format('%d', now + ttl), id)
 			if answer[a + i] >= 0 then answer[a + i] = answer[a + i] + added end
-			if stale and stale[i] then
-				call('ZREMRANGEBYSCORE', key, '-inf', now)
+			if unsure then
 				local ms = 2 * math.ceil(ttl / 1000) + 2
 				if call('PTTL', key) < ms then call('PEXPIRE', key, ms) end -- others may last longer
 				local soonest = math.min(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2], now + ttl)
@@ -223,10 +224,12 @@ if admitted then
 		end
 		at = at + 3
 	end
-	for i = 1, units do
-		local c = counts[i]
-		if c[5] then
-			changes[n + 1], changes[n + 2] = argv[5 + rates + i], format('%d %d %d %d', c[1], c[2], c[3], c[4])
+end
+if counts then
+	for i, c in pairs(counts) do
+		local got = admitted and c[5] or 0
+		if got > 0 or c[4] == now then -- a seed is no use, and kept also when the request is refused
+			changes[n + 1], changes[n + 2] = argv[5 + rates + i], format('%d %d %d %d', c[1], c[2], math.min(c[3] + got, 9e15), c[4])
 			n = n + 2
 		end
 	end

@@ -70,7 +70,7 @@ func (a *attempt) askLocal(t *term, counted Ask) {
 	share := a.limiter.cfg.LocalShare
 	if t.rate != nil {
 		ask := counted.Rates[t.asked]
-		ask.Burst = max(1, int64(float64(ask.Burst)*share))
+		ask.Burst = portion(ask.Burst, share)
 		ask.Interval = longer(ask.Interval, share)
 		ask.Lease = LeaseAsk{}
 		t.asked = len(a.ask.Rates)
@@ -78,9 +78,15 @@ func (a *attempt) askLocal(t *term, counted Ask) {
 		return
 	}
 	ask := counted.Slots[t.asked]
-	ask.Limit = int64(math.Ceil(float64(ask.Limit) * share))
+	ask.Limit = portion(ask.Limit, share)
 	t.asked = len(a.ask.Slots)
 	a.ask.Slots = append(a.ask.Slots, ask)
+}
+
+// portion is a share of what there is, in whole ones: rounded down, lest the processes admit
+// more together than there is, and at least one of it.
+func portion(of int64, share float64) int64 {
+	return max(min(of, 1), int64(float64(of)*share))
 }
 
 // longer is how long it takes by a share what takes d by all, in whole microseconds. It ends

@@ -193,6 +193,28 @@ func TestProcessAdmitsItsShareWhileTheBackendIsAway(t *testing.T) {
 	}
 }
 
+// Two processes that each admit half of an odd number of slots admit no more than there are.
+func TestSharesOfSlotsAreTogetherNoMoreThanThereAre(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, down{}, quota.Plan{Concurrency: []quota.Concurrency{
+		{Name: "five", Limit: 5, WhenAway: quota.Local}, {Name: "one", Limit: 1, WhenAway: quota.Local}, {Name: "none", Limit: 0, WhenAway: quota.Local},
+	}}, quota.Config{LocalShare: 0.5})
+	acme := newTenant()
+	for limit, want := range map[string]int{"five": 2, "one": 1, "none": 0} {
+		held := 0
+		for {
+			slot, _, err := l.Acquire(t.Context(), acme, cost(limit, 1))
+			require.NoError(t, err)
+			if slot == nil {
+				break
+			}
+			held++
+			defer slot.Release(t.Context())
+		}
+		assert.Equal(t, want, held, limit)
+	}
+}
+
 // down is a backend that is away.
 type down struct{}
 

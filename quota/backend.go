@@ -24,7 +24,8 @@ type Backend interface {
 	// count of some units, it takes nothing, and says so in [UnitsAnswer.Unknown]: the
 	// caller finds out, and asks again with a seed.
 	//
-	// What [LeaseAsk.Used] reports is counted whether or not the request is admitted.
+	// What [LeaseAsk.Used] reports is counted, and what [UnitsAsk.Seed] says is kept, whether
+	// or not the request is admitted.
 	Admit(ctx context.Context, in tenant.ID, ask Ask) (Answer, error)
 
 	// Return gives back what back names. Of what has ended by itself, or was never taken,
@@ -143,14 +144,13 @@ type Back struct {
 	Units []UnitsBack
 }
 
-// RateBack gives tokens back, or a lease.
+// RateBack gives tokens back, or a lease. A token is one, whatever the state of the plan by
+// which it was taken; nothing else about the rate is changed by it.
 type RateBack struct {
-	Name     string
-	Interval time.Duration // as it was asked
-	Burst    int64
-	Tokens   int64  // taken by Admit, and not used
-	LeaseID  string // not empty: the lease ends
-	Used     int64  // tokens of the lease that were spent; the rest goes back
+	Name    string
+	Tokens  int64  // taken by Admit, and not used
+	LeaseID string // not empty: the lease ends
+	Used    int64  // tokens of the lease that were spent; the rest goes back
 }
 
 // HeldSlot is a slot of a concurrency that is held.

@@ -25,6 +25,18 @@ func (b *bucket) open(now, interval, burst int64) {
 		b.full, b.interval = now, interval
 		return
 	}
+	b.pass(now)
+	used := b.full - now
+	if b.interval != interval {
+		// In floating point as in Lua, for the product may exceed 64 bits.
+		used = int64(math.Ceil(float64(used) * float64(interval) / float64(b.interval)))
+		b.interval = interval
+	}
+	b.full = now + min(used, burst*interval)
+}
+
+// pass lets time pass: leases that have ended are spent.
+func (b *bucket) pass(now int64) {
 	alive := b.leases[:0]
 	for _, l := range b.leases {
 		if l.end > now {
@@ -34,13 +46,7 @@ func (b *bucket) open(now, interval, burst int64) {
 		b.full = max(b.full, l.end) + l.tokens*b.interval
 	}
 	b.leases = alive
-	used := max(b.full-now, 0)
-	if b.interval != interval {
-		// In floating point as in Lua, for the product may exceed 64 bits.
-		used = int64(math.Ceil(float64(used) * float64(interval) / float64(b.interval)))
-		b.interval = interval
-	}
-	b.full = now + min(used, burst*interval)
+	b.full = max(b.full, now)
 }
 
 // held is how many tokens are in leases.

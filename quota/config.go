@@ -38,8 +38,8 @@ type Config struct {
 	MaxTenants int
 
 	// LocalShare is the part of a limit that this process admits while the backend is away
-	// and the limit says [Local]: 1 divided by the number of processes, say. From
-	// MinLocalShare to 1; 0 means 1.
+	// and the limit says [Local]: 1 divided by the number of processes, say. What that is of
+	// a burst or of slots is rounded down, and at least one. From MinLocalShare to 1; 0 means 1.
 	LocalShare float64
 
 	// SlotTTL is how long a slot is held after its holder was last heard of, from MinSlotTTL

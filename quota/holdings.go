@@ -65,7 +65,7 @@ type holding struct {
 
 	denied     time.Duration // until then a cost of deniedCost or more is refused
 	deniedCost int64
-	retry      time.Duration // when there are tokens again, which may be later
+	retry      time.Duration // when there are tokens for deniedCost, which may be later
 }
 
 func (h *holdings) shard(in tenant.ID) *shard { return &h.shards[int(in[15])%len(h.shards)] }
@@ -147,9 +147,25 @@ func (g *holding) has(r *Rate, n int64, now time.Duration) bool {
 	return n <= g.tokens && now < g.end && g.is(r)
 }
 
-// denies reports whether a refusal is not over yet.
+// denies reports whether a refusal is not over yet. A cost of more than there ever is is
+// another error.
 func (g *holding) denies(r *Rate, c Cost, now time.Duration) bool {
-	return now < g.denied && !r.Shadow && g.is(r) && (c.N >= g.deniedCost && !c.AtMost || g.deniedCost == 1)
+	if now >= g.denied || r.Shadow || !g.is(r) {
+		return false
+	}
+	if c.AtMost {
+		return g.deniedCost == 1
+	}
+	return g.deniedCost <= c.N && c.N <= g.burst
+}
+
+// wait is how long it takes until there is what is refused.
+func (g *holding) wait(c Cost, now time.Duration) time.Duration {
+	wait := g.retry - now
+	if !c.AtMost {
+		wait += time.Duration(c.N-g.deniedCost) * g.interval
+	}
+	return wait
 }
 
 // taken says from which lease tokens were taken.

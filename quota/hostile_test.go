@@ -3,6 +3,7 @@ package quota_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -55,16 +56,18 @@ func TestBackendThatPanicsIsAskedAgain(t *testing.T) {
 // A source of units that hangs is not Redis's fault.
 func TestSlowSourceOfUnitsLeavesTimeForTheBackend(t *testing.T) {
 	t.Parallel()
-	truth := &ledger{slow: time.Hour}
-	l := newLimiter(t, quota.NewMemory(nil), quota.Plan{
-		Rates: []quota.Rate{hourly("requests", 10)}, Units: []quota.Units{{Name: "open", Limit: 10, WhenAway: quota.Open}},
-	}, quota.Config{Units: truth, Timeout: 200 * time.Millisecond, Breaker: quota.BreakerConfig{Failures: 1}})
-	d := admit(t, l, newTenant(), quota.Request{Costs: []quota.Cost{{Limit: "requests", N: 1}, {Limit: "open", N: 2}}})
-	assert.True(t, d.Allowed)
-	assert.Equal(t, quota.SourceBackend, d.Limits[0].Source)
-	assert.EqualValues(t, 9, d.Limits[0].Remaining)
-	assert.Equal(t, quota.SourceOpen, d.Limits[1].Source)
-	assert.False(t, l.Stats().BreakerOpen)
+	synctest.Test(t, func(t *testing.T) {
+		truth := &ledger{slow: time.Hour}
+		l := newLimiter(t, quota.NewMemory(nil), quota.Plan{
+			Rates: []quota.Rate{hourly("requests", 10)}, Units: []quota.Units{{Name: "open", Limit: 10, WhenAway: quota.Open}},
+		}, quota.Config{Units: truth, Timeout: 200 * time.Millisecond, Breaker: quota.BreakerConfig{Failures: 1}})
+		d := admit(t, l, newTenant(), quota.Request{Costs: []quota.Cost{{Limit: "requests", N: 1}, {Limit: "open", N: 2}}})
+		assert.True(t, d.Allowed)
+		assert.Equal(t, quota.SourceBackend, d.Limits[0].Source)
+		assert.EqualValues(t, 9, d.Limits[0].Remaining)
+		assert.Equal(t, quota.SourceOpen, d.Limits[1].Source)
+		assert.False(t, l.Stats().BreakerOpen)
+	})
 }
 
 // What a lease's tokens were spent on may be given back too, and is not lost because the

@@ -83,7 +83,7 @@ func (l *Limiter) settle(ctx context.Context, match func(*holding) bool) error {
 				continue
 			}
 			back := backs[in]
-			back.Rates = append(back.Rates, RateBack{Name: g.name, Interval: g.interval, Burst: g.burst, LeaseID: g.lease, Used: g.used})
+			back.Rates = append(back.Rates, RateBack{Name: g.name, LeaseID: g.lease, Used: g.used})
 			backs[in] = back
 			g.lease, g.tokens, g.used = "", 0, 0
 			g.serial++

@@ -122,6 +122,31 @@ func TestRefusalIsRepeatedFromMemory(t *testing.T) {
 	assert.True(t, admit(t, l, acme, cost("requests", 3)).Allowed)
 }
 
+func TestRefusalFromMemoryTellsWhenThereIsWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	l, clock := inMemory(t, quota.Plan{Rates: []quota.Rate{{Name: "requests", Limit: 1, Per: 10 * time.Second, Burst: 4}}}, quota.Config{RememberDenials: 30 * time.Second})
+	acme := newTenant()
+	require.True(t, admit(t, l, acme, cost("requests", 4)).Allowed)
+	require.False(t, admit(t, l, acme, cost("requests", 1)).Allowed)
+	clock.Pass(time.Second)
+	for _, test := range []struct {
+		cost quota.Cost
+		want time.Duration
+	}{
+		{quota.Cost{Limit: "requests", N: 1}, 9 * time.Second},
+		{quota.Cost{Limit: "requests", N: 3}, 29 * time.Second},
+		{quota.Cost{Limit: "requests", N: 3, AtMost: true}, 9 * time.Second},
+	} {
+		d := admit(t, l, acme, quota.Request{Costs: []quota.Cost{test.cost}})
+		assert.Equal(t, quota.SourceMemory, d.Source)
+		assert.Equal(t, test.want, d.RetryAfter, "%+v", test.cost)
+		assert.Equal(t, test.want, d.Limits[0].RetryAfter, "%+v", test.cost)
+	}
+	_, err := l.Admit(t.Context(), acme, cost("requests", 5))
+	var tooMuch *quota.CostError
+	require.ErrorAs(t, err, &tooMuch, "which no waiting helps")
+}
+
 func TestCloseTellsWhatItCouldNotGiveBack(t *testing.T) {
 	t.Parallel()
 	l, _ := inMemory(t, leasePlan(), quota.Config{})
@@ -136,16 +161,51 @@ func TestCloseTellsWhatItCouldNotGiveBack(t *testing.T) {
 
 func TestLeaseIsNotUsedPastItsTime(t *testing.T) {
 	t.Parallel()
-	l, clock := inMemory(t, leasePlan(), quota.Config{Lease: quota.LeaseConfig{TTL: time.Second}})
+	// Long, for what gives leases back in the background wakes up by the real time.
+	l, clock := inMemory(t, leasePlan(), quota.Config{Lease: quota.LeaseConfig{TTL: quota.MaxLeaseTTL}})
 	acme := newTenant()
 	for range 22 {
 		admit(t, l, acme, cost("hot", 1))
 	}
 	require.Positive(t, l.Stats().LeasedTokens)
-	clock.Pass(time.Second - time.Millisecond)
+	clock.Pass(quota.MaxLeaseTTL - time.Millisecond)
 	assert.Equal(t, quota.SourceLease, admit(t, l, acme, cost("hot", 1)).Source)
 	clock.Pass(time.Millisecond)
 	assert.Equal(t, quota.SourceBackend, admit(t, l, acme, cost("hot", 1)).Source)
+}
+
+// Row 37: while processes learn of a larger plan one after the other, a lease that comes back
+// from one that knows the smaller does not bring back what was used by the larger.
+func TestLeaseOfASmallerPlanBringsNothingElseBack(t *testing.T) {
+	t.Parallel()
+	clock := testclock.At(time.Now())
+	backend := quota.NewMemory(clock.Now)
+	process := func(burst int64) *quota.Limiter {
+		hot := hourly("hot", burst)
+		hot.Lease = true
+		return newLimiter(t, backend, quota.Plan{Rates: []quota.Rate{hot}}, quota.Config{Now: clock.Now, RememberDenials: -1, Lease: quota.LeaseConfig{TTL: time.Minute}})
+	}
+	late, early := process(100), process(1000)
+	acme := newTenant()
+	admitted := 0
+	take := func(l *quota.Limiter) bool {
+		d := admit(t, l, acme, cost("hot", 1))
+		if d.Allowed {
+			admitted++
+		}
+		return d.Allowed
+	}
+	for range 22 {
+		require.True(t, take(late))
+	}
+	require.Positive(t, late.Stats().LeasedTokens)
+	for admitted < 900 {
+		require.True(t, take(early))
+	}
+	require.NoError(t, late.Close(t.Context()))
+	for take(early) {
+	}
+	assert.Equal(t, 1000, admitted)
 }
 
 // What a lease has left goes back with the call that renews it, so it is nobody's meanwhile.

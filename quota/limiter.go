@@ -195,9 +195,9 @@ func (l *Limiter) Refund(ctx context.Context, t tenant.Tenant, d Decision) error
 			}
 			l.record(ctx, t.ID, s.Name, *s.period, -s.Granted)
 		case s.Source == SourceLease && r != nil && l.held.putBack(t.ID, r, s.Granted, l.now()):
-		case counted && r != nil && r.Limit != Unlimited && s.Kind == KindRate:
-			back.Rates = append(back.Rates, RateBack{Name: r.Name, Interval: r.Interval(), Burst: r.Bucket(), Tokens: s.Granted})
-			l.held.forgive(t.ID, r.Name)
+		case counted && s.Kind == KindRate:
+			back.Rates = append(back.Rates, RateBack{Name: s.Name, Tokens: s.Granted})
+			l.held.forgive(t.ID, s.Name)
 		}
 	}
 	if len(back.Rates) == 0 && len(back.Units) == 0 {

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -17,10 +18,12 @@ import (
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
-// newLimiter makes a limiter of one plan, which is closed with the test.
+// newLimiter makes a limiter of one plan, which is closed with the test. It waits for its
+// backend as long as it may, unless the test says something else: on a busy machine a call
+// may take longer than the default.
 func newLimiter(t testing.TB, backend quota.Backend, plan quota.Plan, cfg quota.Config) *quota.Limiter {
 	t.Helper()
-	plan.Name = "free"
+	plan.Name, cfg.Timeout = "free", cmp.Or(cfg.Timeout, quota.MaxTimeout)
 	plans, err := quota.NewPlans("free", plan)
 	require.NoError(t, err)
 	l, err := quota.New(backend, plans, cfg)
@@ -224,6 +227,38 @@ func TestPeekTellsAllLimitsAndTakesNothing(t *testing.T) {
 		}
 	}
 	assert.Zero(t, l.Stats().Admitted[quota.SourceBackend])
+}
+
+// A tenant whose plan has become smaller than what it has used.
+func TestLookAtUnitsPastTheirLimitSetsNobodyFree(t *testing.T) {
+	t.Parallel()
+	plan := func(units int64) quota.Plan {
+		return quota.Plan{
+			Rates: []quota.Rate{hourly("requests", 3)}, Concurrency: []quota.Concurrency{{Name: "jobs", Limit: 1}},
+			Units: []quota.Units{{Name: "exports", Limit: units}},
+		}
+	}
+	for name, backend := range map[string]quota.Backend{"memory": quota.NewMemory(nil), "Redis": openRedis(t)} {
+		acme := newTenant()
+		before, now := newLimiter(t, backend, plan(10), quota.Config{}), newLimiter(t, backend, plan(5), quota.Config{})
+		require.True(t, admit(t, before, acme, cost("exports", 8)).Allowed)
+		look := quota.Cost{Limit: "exports"}
+		admitted := 0
+		for range 5 {
+			if admit(t, now, acme, quota.Request{Costs: []quota.Cost{{Limit: "requests", N: 1}, look}}).Allowed {
+				admitted++
+			}
+		}
+		assert.Equal(t, 3, admitted, name)
+		job := quota.Request{Costs: []quota.Cost{{Limit: "jobs", N: 1}, look}}
+		slot, _, err := now.Acquire(t.Context(), acme, job)
+		require.NoError(t, err)
+		require.NotNil(t, slot, name)
+		second, _, err := now.Acquire(t.Context(), acme, job)
+		require.NoError(t, err)
+		assert.Nil(t, second, name)
+		require.NoError(t, slot.Release(t.Context()))
+	}
 }
 
 func TestRefundGivesBackWhatADecisionTook(t *testing.T) {

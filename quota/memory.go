@@ -68,7 +68,7 @@ func (m *Memory) Return(ctx context.Context, in tenant.ID, back Back) error {
 	a := m.account(in, now)
 	for _, r := range back.Rates {
 		if b := a.rates[r.Name]; b != nil {
-			b.open(now, r.Interval.Microseconds(), r.Burst)
+			b.pass(now)
 			b.settle(r.LeaseID, r.Used)
 			b.give(now, r.Tokens)
 		}

@@ -50,7 +50,7 @@ type MiddlewareConfig struct {
 //   - quota_exceeded when a limit refuses, with Retry-After unless it will never do else,
 //   - unavailable, with Retry-After, when the backend is away and a limit is [Closed], and
 //     when the tenant's plan can't be told,
-//   - forbidden when a cost is more than the plan ever has,
+//   - forbidden when a cost is more than the burst of a rate,
 //   - that of Cost,
 //   - internal for a plan or a limit that is not there, and for a cost that is none.
 //

@@ -248,6 +248,9 @@ func TestMiddlewareTellsWhoseFaultItIs(t *testing.T) {
 	}{
 		{"no such plan", func() (quota.Plan, error) { return quota.Plan{}, quota.ErrUnknownPlan }, quota.Cost{Limit: "requests", N: 1}, 500, tenant.CodeInternal, ""},
 		{"a bad plan", func() (quota.Plan, error) { return quota.Plan{Rates: []quota.Rate{{Name: "requests"}}}, nil }, quota.Cost{Limit: "requests", N: 1}, 500, tenant.CodeInternal, ""},
+		{"a zone that there is none of", func() (quota.Plan, error) {
+			return quota.Plan{Units: []quota.Units{{Name: "mails", Limit: 1, Zone: "Atlantis/Poseidonis"}}}, nil
+		}, quota.Cost{Limit: "mails", N: 1}, 500, tenant.CodeInternal, ""},
 		{"no such limit", nil, quota.Cost{Limit: "request", N: 1}, 500, tenant.CodeInternal, ""},
 		{"a cost below 0", nil, quota.Cost{Limit: "requests", N: -1}, 500, tenant.CodeInternal, ""},
 		{"a slot that is not held", nil, quota.Cost{Limit: "none", N: 1}, 500, tenant.CodeInternal, ""},

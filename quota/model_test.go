@@ -84,7 +84,7 @@ func againstModel(t *rapid.T, backend quota.Backend, clock *testclock.Clock) {
 		now := clock.Now()
 		if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
 			n := rapid.Int64Range(0, m.burst).Draw(t, "give")
-			require.NoError(t, backend.Return(context.Background(), in, quota.Back{Rates: []quota.RateBack{{Name: "r", Interval: m.interval, Burst: m.burst, Tokens: n}}}))
+			require.NoError(t, backend.Return(context.Background(), in, quota.Back{Rates: []quota.RateBack{{Name: "r", Tokens: n}}}))
 			m.give(now, n)
 			continue
 		}

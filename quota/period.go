@@ -19,8 +19,8 @@ func (p Period) String() string {
 func (p Period) Contains(at time.Time) bool { return !at.Before(p.Start) && at.Before(p.End) }
 
 // Period is the one that a moment is in, by the anchor day and the zone of the units. The
-// error says that there is no such zone, which [Plan.Validate] finds out. It reads the zone's
-// rules each time; a [Limiter] does so once.
+// error is [ErrBadPlan] for a zone that there is none of, which [Plan.Validate] finds out. It
+// reads the zone's rules each time; a [Limiter] does so once.
 func (u Units) Period(at time.Time) (Period, error) { return new(zones).period(&u, at) }
 
 // MonthlyPeriod is the period that a moment is in when periods begin on a day of each

@@ -58,6 +58,7 @@ func TestPeriodsBeginOnTheAnchorDay(t *testing.T) {
 func TestPeriodsOfAZoneThatIsNone(t *testing.T) {
 	t.Parallel()
 	p, err := quota.Units{Name: "exports", Zone: "Atlantis/Poseidonis"}.Period(time.Now())
+	require.ErrorIs(t, err, quota.ErrBadPlan)
 	require.ErrorContains(t, err, `zone of "exports"`)
 	assert.Zero(t, p)
 }

@@ -61,7 +61,7 @@ func repeated(earlier []Cost, limit string) bool {
 
 // refuse repeats a refusal. The caller has the lock.
 func (k *held) refuse(d *Decision, g *holding, c Cost, now time.Duration) {
-	d.Binding, d.RetryAfter, d.Source, d.Limits = g.name, g.retry-now, SourceMemory, k.newStates(1)
+	d.Binding, d.RetryAfter, d.Source, d.Limits = g.name, g.wait(c, now), SourceMemory, k.newStates(1)
 	s := &d.Limits[0]
 	s.Name, s.Kind, s.Source = g.name, KindRate, SourceMemory
 	s.Limit, s.Per = g.burst, time.Duration(g.burst)*g.interval

@@ -121,9 +121,9 @@ func (r *Redis) Return(ctx context.Context, in tenant.ID, back Back) error {
 
 // Renew implements [Backend].
 func (r *Redis) Renew(ctx context.Context, in tenant.ID, slot HeldSlot, ttl time.Duration) (bool, error) {
-	call := r.call(in, 2, 3)
+	call := r.call(in, 2, 4)
 	call.addSlots(slot.Name)
-	call.args = append(call.args, r.time(), slot.ID, ttl.Microseconds())
+	call.args = append(call.args, r.time(), slot.ID, ttl.Microseconds(), slotsField+slot.Name)
 	renewed, err := call.run(ctx, &r.renew)
 	if err != nil {
 		return false, fmt.Errorf("quota: renew: %w", err)

@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// What the fields of a tenant's hash begin with.
+const (
+	ratesField = "r"
+	unitsField = "u"
+	slotsField = "c"
+)
+
 // Flags of the scripts' arguments.
 const (
 	flagAtMost = 1 << iota
@@ -53,13 +60,13 @@ func (ask Ask) appendArgs(args []any, now int64) []any {
 	keep := int64(math.Ceil(float64(ask.Keep)/float64(time.Millisecond))) + 1
 	args = append(args, now, keep, len(ask.Rates), len(ask.Units), ask.flags())
 	for i := range ask.Rates {
-		args = append(args, "r"+ask.Rates[i].Name)
+		args = append(args, ratesField+ask.Rates[i].Name)
 	}
 	for i := range ask.Units {
-		args = append(args, "u"+ask.Units[i].Name)
+		args = append(args, unitsField+ask.Units[i].Name)
 	}
 	for i := range ask.Slots {
-		args = append(args, "c"+ask.Slots[i].Name)
+		args = append(args, slotsField+ask.Slots[i].Name)
 	}
 	for i := range ask.Rates {
 		r := &ask.Rates[i]
@@ -90,14 +97,14 @@ func (ask Ask) manyArgs() int {
 
 // manyArgs is how many arguments return.lua takes.
 func (back Back) manyArgs() int {
-	return 4 + 6*len(back.Rates) + len(back.Slots) + 4*len(back.Units)
+	return 4 + 4*len(back.Rates) + len(back.Slots) + 4*len(back.Units)
 }
 
 // appendArgs appends what return.lua takes.
 func (back Back) appendArgs(args []any, now int64) []any {
 	args = append(args, now, len(back.Rates), len(back.Slots), len(back.Units))
 	for _, r := range back.Rates {
-		args = append(args, r.Name, r.Interval.Microseconds(), r.Burst, r.Tokens, r.LeaseID, r.Used)
+		args = append(args, r.Name, r.Tokens, r.LeaseID, r.Used)
 	}
 	for _, s := range back.Slots {
 		args = append(args, s.ID)

@@ -36,12 +36,13 @@ var ErrUnknownLimit = errors.New("unknown limit")
 // named twice, a cost below 0, a slot asked of Admit.
 var ErrBadRequest = errors.New("bad request")
 
-// CostError is a cost that the limit could never admit, because it is more than the whole
-// of it: asking again later would be in vain.
+// CostError is a cost that a rate could never admit, because it is more than the whole of its
+// bucket: asking again later would be in vain. Units are not refused so, for what is left of
+// a month is told in the [Decision].
 type CostError struct {
-	Limit string // the limit's name
+	Limit string // the rate's name
 	Cost  int64  // what was asked
-	Most  int64  // what can be asked at most: the burst of a rate, the limit of others
+	Most  int64  // what can be asked at most: the burst
 }
 
 // Error is a sentence for the log.

@@ -3,7 +3,7 @@
 -- KEYS: the tenant's hash, then the set of held slots of each slot given back.
 -- ARGV: the time in microseconds, or 0 for the server's; how many rates, slots and units;
 -- then for each
---   rate: name, interval, burst, tokens, lease id or nothing, used
+--   rate: name, tokens, lease id or nothing, used
 --   slot: its id
 --   units: name, start, end, how many
 -- The fields are those of admit.lua.
@@ -27,7 +27,7 @@ local function num()
 end
 
 for _ = 1, rates do
-	local field, want, burst, back, mine, spent = 'r' .. arg(), num(), num(), num(), arg(), num()
+	local field, back, mine, spent = 'r' .. arg(), num(), arg(), num()
 	local value = redis.call('HGET', KEYS[1], field)
 	if value then
 		local full, interval, rest = string.match(value, '^(%d+) (%d+)(.*)$')
@@ -43,13 +43,9 @@ for _ = 1, rates do
 				left = left .. ' ' .. id .. ':' .. tokens .. ':' .. fin
 			end
 		end
-		local used = math.max(full - now, 0)
-		if interval ~= want then
-			used = math.ceil(used * want / interval)
-		end
-		full = now + math.min(used, burst * want) + settle * want
-		full = math.max(full - back * want, now)
-		redis.call('HSET', KEYS[1], field, string.format('%d %d', full, want) .. left)
+		full = math.max(full, now) + settle * interval
+		full = math.max(full - back * interval, now)
+		redis.call('HSET', KEYS[1], field, string.format('%d %d', full, interval) .. left)
 	end
 end
 for i = 1, slots do

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -91,6 +92,21 @@ func TestUnitsAreCountedAnewFromTheTruthWhenRedisHasLostThem(t *testing.T) {
 	assert.Equal(t, []int64{6, 1, 3}, truth.recorded())
 }
 
+// Who has used up a month may go on asking until it ends, and is not to ask the database
+// each time.
+func TestTenantThatHasUsedUpItsMonthIsNoLoadOnTheTruth(t *testing.T) {
+	t.Parallel()
+	truth := &ledger{}
+	l, clock := inMemory(t, quota.Plan{Units: []quota.Units{{Name: "exports", Limit: 10}}}, quota.Config{Units: truth, Recorder: truth, UnitsAge: time.Minute})
+	acme := newTenant()
+	require.True(t, admit(t, l, acme, cost("exports", 10)).Allowed)
+	clock.Pass(2 * time.Minute) // the count is to be compared with the truth
+	for range 20 {
+		require.False(t, admit(t, l, acme, cost("exports", 1)).Allowed)
+	}
+	assert.Equal(t, 2, truth.questions(), "for the first request, and once when the count was old")
+}
+
 func TestUnitsOfWhichNobodyCanTellAreDecidedByTheirWhenAway(t *testing.T) {
 	t.Parallel()
 	truth := &ledger{err: errors.New("no database")}
@@ -124,18 +140,20 @@ func TestUnitsOfWhichNobodyCanTellAreDecidedByTheirWhenAway(t *testing.T) {
 
 func TestManyWhoNeedTheSameCountAskOnce(t *testing.T) {
 	t.Parallel()
-	truth := &ledger{slow: 100 * time.Millisecond}
-	l := newLimiter(t, quota.NewMemory(nil), quota.Plan{Units: []quota.Units{{Name: "exports", Limit: 1000}}}, quota.Config{Units: truth, Timeout: 5 * time.Second})
-	acme := newTenant()
-	var group sync.WaitGroup
-	for range 20 {
-		group.Go(func() { assert.True(t, admit(t, l, acme, cost("exports", 1)).Allowed) })
-	}
-	group.Wait()
-	assert.LessOrEqual(t, truth.questions(), 3)
-	d, err := l.Peek(t.Context(), acme)
-	require.NoError(t, err)
-	assert.EqualValues(t, 980, d.Limits[0].Remaining)
+	synctest.Test(t, func(t *testing.T) {
+		truth := &ledger{slow: time.Second}
+		l := newLimiter(t, quota.NewMemory(nil), quota.Plan{Units: []quota.Units{{Name: "exports", Limit: 1000}}}, quota.Config{Units: truth})
+		acme := newTenant()
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() { assert.True(t, admit(t, l, acme, cost("exports", 1)).Allowed) })
+		}
+		group.Wait()
+		assert.Equal(t, 1, truth.questions())
+		d, err := l.Peek(t.Context(), acme)
+		require.NoError(t, err)
+		assert.EqualValues(t, 980, d.Limits[0].Remaining)
+	})
 }
 
 func TestCountThatIsOldIsComparedWithTheTruth(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 // read is not kept.
 type zones struct{ known sync.Map } // *time.Location by name
 
-// period is [Units.Period] without reading the zone again.
+// period is [Units.Period] without reading the zone again. The error is [ErrBadPlan].
 func (z *zones) period(u *Units, at time.Time) (Period, error) {
 	zone, known := z.known.Load(u.Zone)
 	if !known {
 		read, err := time.LoadLocation(u.Zone)
 		if err != nil {
-			return Period{}, fmt.Errorf("quota: zone of %q: %w", u.Name, err)
+			return Period{}, fmt.Errorf("quota: %w: zone of %q: %w", ErrBadPlan, u.Name, err)
 		}
 		zone, _ = z.known.LoadOrStore(u.Zone, read)
 	}

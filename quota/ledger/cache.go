@@ -47,13 +47,15 @@ type read struct {
 }
 
 // Plan is the plan of t that is in force: that of its name, or [Config.Default] when t has
-// none, with what the tenant's own [Override] says. It is as old as [Config.TTL] at most.
-// The error is [quota.ErrUnknownPlan], [quota.ErrBadPlan] when plan and override don't go
-// together, or says that the database could not tell.
+// none, with what the tenant's own [Override] says. It is as old as [Config.TTL] at most, or
+// as the call itself while the database takes longer than that to answer. The error is
+// [quota.ErrUnknownPlan], [quota.ErrBadPlan] when plan and override don't go together, or says
+// that the database could not tell.
 func (l *Ledger) Plan(ctx context.Context, t tenant.Tenant) (quota.Plan, error) {
 	key := planKey{t.ID, cmp.Or(t.Plan, l.cfg.Default)}
-	for {
-		a, r, mine := l.find(key)
+	asked := l.cfg.Now()
+	for now := asked; ; now = l.cfg.Now() {
+		a, r, mine := l.find(key, asked, now)
 		switch {
 		case r == nil:
 			return a.result(key)
@@ -88,26 +90,32 @@ func (l *Ledger) Forget() {
 	c := &l.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.until = time.Time{}
+	c.begun, c.until = time.Time{}, time.Time{}
 	c.refresh = nil
 	clear(c.reads)
 }
 
+// isKnown reports whether the revision is that of the database for who asked at a time and
+// has waited until now. One that was read since they asked is good for them however long
+// reading it has taken: or each of those who wait for a slow database would read it in turn.
+func (c *cache) isKnown(asked, now time.Time) bool {
+	return now.Before(c.until) || !c.begun.Before(asked)
+}
+
 // find is the answer if it is remembered, and otherwise the read under way that is to be
 // waited for, or a new one, which is the caller's own to do.
-func (l *Ledger) find(key planKey) (_ answer, r *read, mine bool) {
+func (l *Ledger) find(key planKey, asked, now time.Time) (_ answer, r *read, mine bool) {
 	c := &l.cache
-	now := l.cfg.Now()
 	c.mu.RLock()
 	a, ok := c.plans[key]
-	ok = ok && a.revision == c.revision && now.Before(c.until)
+	ok = ok && a.revision == c.revision && c.isKnown(asked, now)
 	c.mu.RUnlock()
 	if ok {
 		return a, nil, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := now.Before(c.until)
+	known := c.isKnown(asked, now)
 	if a, ok := c.plans[key]; ok && known && a.revision == c.revision {
 		return a, nil, false
 	}

@@ -44,15 +44,18 @@ func (l *Ledger) Close(ctx context.Context) error {
 	case <-l.ended:
 	case <-ctx.Done(): // what it does ends soon, too
 	}
-	err := l.Flush(ctx)
-	if err == nil {
+	refused, err := l.flush(ctx)
+	switch {
+	case err == nil && refused == nil:
 		return nil
+	case err == nil:
+		return refused
 	}
-	uses := l.pending.left()
-	if refused, ok := errors.AsType[*UnwrittenError](err); ok {
-		uses = append(uses, refused.Uses...)
+	left := &UnwrittenError{Uses: l.pending.left(), Err: err}
+	if refused != nil {
+		left.Uses, left.Err = append(left.Uses, refused.Uses...), errors.Join(err, refused.Err)
 	}
-	return &UnwrittenError{Uses: uses, Err: err}
+	return left
 }
 
 // Forget removes what is kept of a tenant, in a transaction of the caller's on a connection

@@ -28,8 +28,9 @@ type pending struct {
 
 // batch is uses that are added together.
 type batch struct {
-	number int64
-	used   map[useKey]int64
+	number  int64
+	used    map[useKey]int64
+	refused *UnwrittenError // what the database refuses of it, nil for nothing
 }
 
 type useKey struct {

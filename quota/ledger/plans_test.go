@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +279,42 @@ func TestPlansAreAskedForOnceInATTLWhateverTheNumberOfTenants(t *testing.T) {
 	}
 	group.Wait()
 	assert.EqualValues(t, 1, tracer.queries.Load(), "and once for all who ask at the same time")
+}
+
+// A database that is slower than plans are remembered is not asked by one after the other.
+func TestThoseWhoWaitForASlowDatabaseAreAnsweredTogether(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	tracer := newTracer()
+	cfg := s.control.Config().Copy()
+	cfg.ConnConfig.Tracer = tracer
+	clock := testclock.At(time.Now())
+	var asked atomic.Int64
+	l := openOn(t, newPool(t, cfg), func(cfg *ledger.Config) {
+		cfg.Now = func() time.Time {
+			asked.Add(1)
+			return clock.Now()
+		}
+	})
+	acme := tenant.Tenant{ID: tenant.NewID(), Plan: "pro"}
+	hold := make(chan struct{})
+	tracer.hold(hold)
+	var group sync.WaitGroup
+	group.Go(func() { planOf(t, l, acme) })
+	<-tracer.held
+	asked.Store(0)
+	for range 10 {
+		group.Go(func() { planOf(t, l, acme) })
+	}
+	require.Eventually(t, func() bool { return asked.Load() == 10 }, 10*time.Second, time.Millisecond)
+	clock.Pass(ledger.MaxTTL) // so long takes the answer
+	tracer.hold(nil)
+	close(hold)
+	group.Wait()
+	assert.EqualValues(t, 1, tracer.queries.Load())
+
+	planOf(t, l, acme)
+	assert.EqualValues(t, 2, tracer.queries.Load(), "who asks later wants to know what is true then")
 }
 
 func TestPlansOfMoreTenantsThanAreRemembered(t *testing.T) {

@@ -61,45 +61,61 @@ func (l *Ledger) Used(ctx context.Context, in tenant.ID, name string, period quo
 // An [*UnwrittenError] has uses that the database refuses whatever else is written. All
 // others are written without them, they are not kept, and [Config.Logger] is told of each.
 func (l *Ledger) Flush(ctx context.Context) error {
+	refused, err := l.flush(ctx)
+	if refused == nil {
+		return err
+	}
+	return errors.Join(refused, err)
+}
+
+// flush is Flush, and tells what the database refuses apart from why the rest is not written.
+func (l *Ledger) flush(ctx context.Context) (refused *UnwrittenError, err error) {
 	p := &l.pending
 	select {
 	case p.writing <- struct{}{}:
 		defer func() { <-p.writing }()
 	case <-ctx.Done():
-		return fmt.Errorf("ledger: wait to write used units: %w", ctx.Err())
+		return nil, fmt.Errorf("ledger: wait to write used units: %w", ctx.Err())
 	}
-	var problems []error
 	// Two at most: the one that was left, and the one that has gathered since.
 	for range 2 {
 		b := p.next()
 		if b == nil {
 			break
 		}
-		refused, err := l.write(ctx, b)
-		if err != nil {
-			return errors.Join(append(problems, fmt.Errorf("ledger: write used units: %w", err))...)
+		if err := l.write(ctx, b); err != nil {
+			return refused, fmt.Errorf("ledger: write used units: %w", err)
 		}
 		p.written()
-		if refused != nil {
-			problems = append(problems, refused)
-			for _, use := range refused.Uses {
-				l.lose(ctx, use, refused.Err)
-			}
+		if b.refused == nil {
+			continue
 		}
+		for _, use := range b.refused.Uses {
+			l.lose(ctx, use, b.refused.Err)
+		}
+		if refused == nil {
+			refused = new(UnwrittenError)
+		}
+		refused.Uses = append(refused.Uses, b.refused.Uses...)
+		refused.Err = b.refused.Err
 	}
-	return errors.Join(problems...)
+	return refused, nil
 }
 
-// write writes a batch, but for what the database refuses of it.
-func (l *Ledger) write(ctx context.Context, b *batch) (*UnwrittenError, error) {
+// write writes a batch, but for what the database refuses of it, which it notes in the batch:
+// when the answer is lost that the others are written, it is not found out again.
+func (l *Ledger) write(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.FlushTimeout)
 	defer cancel()
 	var added int
 	err := l.pool.QueryRow(ctx, sqlWrite, l.columns(usesOf(b), b)...).Scan(&added)
-	if isRefusal(err) {
+	switch {
+	case isRefusal(err):
 		return l.writeApart(ctx, b)
+	case err == nil && added > 0:
+		b.refused = nil // not any more
 	}
-	return nil, err
+	return err
 }
 
 // flushAgain writes again and again, until ctx ends with the Ledger.
@@ -114,14 +130,11 @@ func (l *Ledger) flushAgain(ctx context.Context) {
 			return
 		case <-every.C:
 		}
-		err := l.Flush(ctx)
+		_, err := l.flush(ctx) // what is refused is told already
 		if ctx.Err() != nil {
 			return // Close writes what is left
 		}
-		_, refused := errors.AsType[*UnwrittenError](err)
 		switch {
-		case refused && !failing: // which is told already
-			err = nil
 		case err != nil:
 			l.pending.fail()
 			if !failing {

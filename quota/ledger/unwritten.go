@@ -22,7 +22,7 @@ import (
 // Uses down for the bill.
 type UnwrittenError struct {
 	Uses []quota.UnitsUse // one for each tenant, name and period, in the order of these
-	Err  error            // why
+	Err  error            // why, of the last of them
 }
 
 // Error tells how much it is, and why.
@@ -85,19 +85,22 @@ func isRefusal(err error) bool {
 // writeApart writes a batch of which the database refuses a part. That is found by halves,
 // and the others are written without it, in the one transaction that says that the batch is
 // there.
-func (l *Ledger) writeApart(ctx context.Context, b *batch) (*UnwrittenError, error) {
-	refused := new(UnwrittenError)
-	err := l.inTx(ctx, func(tx pgx.Tx) error {
+func (l *Ledger) writeApart(ctx context.Context, b *batch) error {
+	return l.inTx(ctx, func(tx pgx.Tx) error {
 		var added int
 		if err := tx.QueryRow(ctx, sqlWrite, l.columns(nil, b)...).Scan(&added); err != nil || added == 0 {
 			return err // it was written before
 		}
-		return addApart(ctx, tx, usesOf(b), refused)
+		var refused UnwrittenError
+		if err := addApart(ctx, tx, usesOf(b), &refused); err != nil {
+			return err
+		}
+		b.refused = nil
+		if len(refused.Uses) > 0 {
+			b.refused = &refused // before it is committed, the answer to which may be lost
+		}
+		return nil
 	})
-	if err != nil || len(refused.Uses) == 0 {
-		return nil, err
-	}
-	return refused, nil
 }
 
 // addApart adds uses, all but those that are refused alone. It costs a trip for each half.

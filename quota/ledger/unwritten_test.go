@@ -1,10 +1,14 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +119,85 @@ func TestUseThatTheDatabaseRefusesKeepsNoOtherBack(t *testing.T) {
 	assert.Len(t, unwritten(t, err).Uses, 2)
 	assert.EqualValues(t, 4, used(t, s.open(t), beta), "what came with them is written")
 	require.NoError(t, l.Close(t.Context()))
+}
+
+// A batch that was left and the one that has gathered since are written together.
+func TestUsesThatAreRefusedOfTwoBatchesAreAllTold(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	s.open(t) // makes the tables
+	_, err := s.control.Exec(t.Context(), `ALTER TABLE tenantwall.quota_used ADD CHECK (name NOT LIKE 'poison%')`)
+	require.NoError(t, err)
+	acme := s.create(t, "acme-corp", "pro")
+	for name, end := range map[string]func(*ledger.Ledger) error{
+		"Flush": func(l *ledger.Ledger) error { return l.Flush(t.Context()) },
+		"Close": func(l *ledger.Ledger) error { return l.Close(t.Context()) },
+	} {
+		l := s.open(t)
+		tx, err := s.control.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), `LOCK tenantwall.quota_used`)
+		require.NoError(t, err)
+		l.Record(t.Context(), named(acme, "poison", 3))
+		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		require.ErrorIs(t, l.Flush(short), context.DeadlineExceeded, name)
+		cancel()
+		require.NoError(t, tx.Rollback(t.Context()))
+		l.Record(t.Context(), named(acme, "poison-2", 4))
+		assert.ElementsMatch(t, []quota.UnitsUse{named(acme, "poison", 3), named(acme, "poison-2", 4)}, unwritten(t, end(l)).Uses, name)
+	}
+}
+
+// The others of its batch are written by then, and it is not found out again.
+func TestUseThatIsRefusedIsToldAlsoWhenTheAnswerToTheCommitIsLost(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	s.open(t) // makes the tables
+	_, err := s.control.Exec(t.Context(), `ALTER TABLE tenantwall.quota_used ADD CHECK (name <> 'poison')`)
+	require.NoError(t, err)
+	acme := s.create(t, "acme-corp", "pro")
+	var deaf atomic.Bool
+	cfg := s.control.Config().Copy()
+	dial := cfg.ConnConfig.DialFunc
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &deafToCommits{Conn: conn, deaf: &deaf}, err
+	}
+	l := openOn(t, newPool(t, cfg))
+	l.Record(t.Context(), mails(acme, 2))
+	l.Record(t.Context(), named(acme, "poison", 3))
+	deaf.Store(true)
+	require.ErrorContains(t, l.Flush(t.Context()), "write used units")
+	deaf.Store(false)
+	require.EqualValues(t, 2, used(t, s.open(t), acme), "it was committed")
+	assert.Zero(t, l.Stats().Lost, "nobody can know yet")
+
+	assert.Equal(t, []quota.UnitsUse{named(acme, "poison", 3)}, unwritten(t, l.Flush(t.Context())).Uses)
+	assert.Equal(t, ledger.Stats{Lost: 3}, l.Stats())
+	assert.EqualValues(t, 2, used(t, l, acme), "and nothing counts twice")
+}
+
+// deafToCommits is cut when the server has answered to a commit.
+type deafToCommits struct {
+	net.Conn
+	deaf *atomic.Bool
+	cut  atomic.Bool
+}
+
+func (c *deafToCommits) Write(b []byte) (int, error) {
+	if c.deaf.Load() && bytes.Contains(b, []byte("commit\x00")) {
+		c.cut.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *deafToCommits) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && c.cut.Load() {
+		_ = c.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // The goroutine that writes goes on, and does not say that all are kept.

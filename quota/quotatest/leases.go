@@ -36,10 +36,10 @@ func testLeaseSettled(_ *testing.T, b bench) {
 
 	_, r = b.rate(leased(0, quota.LeaseAsk{ID: "two", Want: 5, TTL: time.Hour}))
 	b.want("leased", r.Leased, 5)
-	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", Interval: time.Hour, Burst: 10, LeaseID: "two", Used: 2}}})
+	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", LeaseID: "two", Used: 2}}})
 	_, r = b.rate(slow(0))
 	b.want("remaining after 2 of 5 were spent and the lease returned", r.Remaining, 3)
-	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", Interval: time.Hour, Burst: 10, LeaseID: "two", Used: 0}}})
+	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", LeaseID: "two", Used: 0}}})
 	_, r = b.rate(slow(0))
 	b.want("remaining after it was returned again", r.Remaining, 3)
 }
@@ -57,6 +57,24 @@ func testLeaseEnds(_ *testing.T, b bench) {
 	// Too late, it was all counted.
 	_, r = b.rate(leased(0, quota.LeaseAsk{ID: "one", Used: 4, TTL: ttl}))
 	b.want("remaining after the lease was settled too late", r.Remaining, 6)
+}
+
+// A process that still knows the plan from before gives back what it holds by it, and with
+// that nothing of what was used by the larger plan since.
+func testLeaseOfAnEarlierPlan(_ *testing.T, b bench) {
+	before := quota.RateAsk{Name: "api", Interval: time.Hour, Burst: 10, Lease: quota.LeaseAsk{ID: "one", Want: 4, TTL: time.Hour}}
+	_, r := b.rate(before)
+	b.want("leased", r.Leased, 4)
+	now := quota.RateAsk{Name: "api", Interval: 30 * time.Minute, Burst: 100, Cost: 60}
+	_, r = b.rate(now)
+	b.want("remaining of the larger plan", r.Remaining, 36)
+	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "api", LeaseID: "one", Used: 1}}})
+	now.Cost = 0
+	_, r = b.rate(now)
+	b.want("remaining when the lease of the smaller one came back, 1 of 4 spent", r.Remaining, 39)
+	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "api", Tokens: 1}}})
+	_, r = b.rate(now)
+	b.want("remaining when a token of the smaller one came back", r.Remaining, 40)
 }
 
 func testLeaseBounded(_ *testing.T, b bench) {
@@ -78,7 +96,7 @@ func testLeasesOfSeveral(_ *testing.T, b bench) {
 	_, r = b.rate(leased(1, quota.LeaseAsk{ID: "two", Want: 100, TTL: time.Hour}))
 	b.want("leased of what the other one and the cost have left", r.Leased, 3)
 	b.want("remaining", r.Remaining, 0)
-	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", Interval: time.Hour, Burst: 10, LeaseID: "one", Used: 2}}})
+	b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", LeaseID: "one", Used: 2}}})
 	_, r = b.rate(slow(0))
 	b.want("remaining when the other one has given back 4 of 6", r.Remaining, 4)
 }

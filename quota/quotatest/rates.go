@@ -143,7 +143,7 @@ func testShadow(_ *testing.T, b bench) {
 
 func testReturnTokens(_ *testing.T, b bench) {
 	back := func(tokens int64) {
-		b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", Interval: time.Hour, Burst: 10, Tokens: tokens}}})
+		b.giveBack(quota.Back{Rates: []quota.RateBack{{Name: "slow", Tokens: tokens}}})
 	}
 	back(5) // of a bucket that nobody has used
 	b.rate(slow(6))

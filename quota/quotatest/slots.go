@@ -59,4 +59,17 @@ func testSlotEnds(_ *testing.T, b bench) {
 	b.is("the slot of a holder that was not heard of", take("b"), true)
 	b.is("renew a slot that another one has by now", renew("a", time.Hour), false)
 	b.is("renew a slot that never was", renew("z", time.Hour), false)
+
+	long := quota.SlotAsk{Name: "long", Limit: 1, ID: "a", TTL: time.Hour}
+	b.slot(long)
+	renewed, err := b.backend.Renew(b.Context(), b.in, quota.HeldSlot{Name: "long", ID: "a"}, ttl)
+	b.is("renew for a shorter time than it had", renewed && err == nil, true)
+	again := quota.SlotAsk{Name: "again", Limit: 2, ID: "a", TTL: ttl}
+	b.slot(again)
+	b.advance(ttl + 50*time.Millisecond)
+	long.ID = "b"
+	ok, _ := b.slot(long)
+	b.is("the slot that was to end sooner", ok, true)
+	_, s := b.slot(again)
+	b.want("held when a slot that has ended is taken again", s.Held, 1)
 }

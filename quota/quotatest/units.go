@@ -53,6 +53,32 @@ func testUnitsSeed(_ *testing.T, b bench) {
 	b.want("units used", u.Used, 97)
 }
 
+// What is known of a month doesn't hang on whether there is room in it: the truth would be
+// asked for with each request that is refused.
+func testUnitsSeedRefused(_ *testing.T, b bench) {
+	full := month(1, 100)
+	full.Seed, full.MaxAge = 100, time.Minute
+	ok, u := b.units(full)
+	b.is("units past the limit by their seed", ok, false)
+	b.is("denied", u.Denied, true)
+	full.Seeded = false
+	_, u = b.units(full)
+	b.is("unknown after a seed that had the request refused", u.Unknown, false)
+	b.is("denied", u.Denied, true)
+	b.want("units used", u.Used, 100)
+
+	// The other limit of the request refuses.
+	b.rate(slow(10))
+	other := month(1, 100)
+	other.Name, other.Seed, other.MaxAge = "other", 7, time.Minute
+	answer := b.admit(quota.Ask{Rates: []quota.RateAsk{slow(1)}, Units: []quota.UnitsAsk{other}})
+	b.is("a request whose rate refuses", answer.Admitted, false)
+	other.Cost, other.Seeded = 0, false
+	_, u = b.units(other)
+	b.is("unknown after it", u.Unknown, false)
+	b.want("units used", u.Used, 7)
+}
+
 func testUnitsPeriod(_ *testing.T, b bench) {
 	june, july := month(5, 100), month(7, 100)
 	july.Period = in2026(time.July)
@@ -107,6 +133,11 @@ func testUnitsLimit(_ *testing.T, b bench) {
 	b.is("soft units past their limit", ok, true)
 	b.is("denied", u.Denied, false)
 	b.want("units used", u.Used, 150)
+	answer := b.admit(quota.Ask{Rates: []quota.RateAsk{slow(4)}, Units: []quota.UnitsAsk{month(0, 100)}})
+	b.is("a rate, with a look at units that are past their limit", answer.Admitted, true)
+	b.is("denied", answer.Units[0].Denied, false)
+	_, r := b.rate(slow(0))
+	b.want("remaining of the rate", r.Remaining, 6)
 	ok, u = b.units(month(1, quota.Unlimited))
 	b.is("units without a limit", ok, true)
 	b.want("units used", u.Used, 151)
