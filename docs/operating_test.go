@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,15 +40,25 @@ func TestOperatorsStatementsTellWhatTheySay(t *testing.T) {
 	h := open(t, migrations)
 	acme, err := h.catalog.Create(t.Context(), tenantdb.NewTenant{Slug: "acme-corp", Name: "Acme", Plan: "pro"})
 	require.NoError(t, err)
+	db, err := tenantdb.Open(t.Context(), h.pool(t, h.roles.Gateway))
+	require.NoError(t, err)
+	tx, err := db.As(acme).Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	_, err = tx.Exec(t.Context(), `SELECT title FROM note`)
+	require.NoError(t, err)
 	_, err = h.catalog.Suspend(t.Context(), acme.ID)
 	require.NoError(t, err)
 	blocks := snippets(t, operating, "sql")
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 4)
 	answers := h.ask(t, blocks)
-	last := answers[0][len(answers[0])-1]
+	require.Len(t, answers[0], 1, "what is at work, and no more")
+	assert.Equal(t, "acme-corp", answers[0][0]["slug"])
+	assert.Equal(t, "idle in transaction", answers[0][0]["state"])
+	last := answers[1][len(answers[1])-1]
 	assert.Equal(t, string(tenantdb.EventSuspended), last["kind"])
-	assert.Equal(t, map[string]any{"schema": tenantdb.SchemaName(acme.ID), "status": "suspended", "plan": "pro"}, answers[1][0])
-	assert.Contains(t, answers[2][0]["kept"], "kB")
+	assert.Equal(t, map[string]any{"schema": tenantdb.SchemaName(acme.ID), "status": "suspended", "plan": "pro"}, answers[2][0])
+	assert.Contains(t, answers[3][0]["kept"], "kB")
 }
 
 func TestGuideRestoresOneTenantAndNoOther(t *testing.T) {

@@ -14,10 +14,6 @@ type form struct {
 	// found is what it looks like. Its groups are what stays: the first in front of the
 	// secret, so that a reader sees what it was, and the second behind it.
 	found *regexp.Regexp
-
-	// is, when not nil, says whether what was found is a secret, by the groups: the first
-	// stays, and is not empty, and the others are for it.
-	is func(groups []string) bool
 }
 
 // secretForms are what credentials look like.
@@ -54,12 +50,6 @@ var secretForms = []form{
 		hints: []string{"'"},
 		found: regexp.MustCompile(`(?i)(\bpassword\s+)'(?:[^']|'')*'`),
 	},
-	{ // name=value, as in a connection string, a query, a cookie or a line of a log, and
-		// name:value, as fmt prints structures and maps.
-		hints: []string{"=", ":"},
-		found: regexp.MustCompile(`(([A-Za-z][\w.-]*)(?:\s*=\s*|:))(\[[^\]]*\]|map\[[^\]]*\]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s&'",;)}\]]+)`),
-		is:    func(groups []string) bool { return isSecretValue(groups[2], groups[3]) },
-	},
 	{ // name: value, as in YAML and in the fields of HTTP. It has one word, lest a sentence
 		// about a token is taken for the token.
 		hints: []string{": "},
@@ -69,38 +59,71 @@ var secretForms = []form{
 
 // replace is a text without secrets of the form.
 func (f *form) replace(text string) string {
-	if len(f.hints) > 0 && !containsAny(text, f.hints) {
+	if !containsAny(text, f.hints) {
+		return text
+	}
+	return f.found.ReplaceAllString(text, "${1}"+Redacted+"${2}")
+}
+
+// named is a name with what stands between it and its value: name=value, as in a connection
+// string, a query, a cookie or a line of a log, and name:value, as fmt prints structures and
+// maps. Only for a secret's name is the end of the value looked for, so that a text that
+// somebody made to be slow is read once and not once for each name in it.
+var named = regexp.MustCompile(`([A-Za-z][\w.-]*)(?:\s*=\s*|:)`)
+
+// replaceNamed is a text without the values of secrets that stand beside their names.
+func replaceNamed(text string) string {
+	if !strings.ContainsAny(text, "=:") {
 		return text
 	}
 	var out strings.Builder
 	kept := 0
-	for from := 0; ; {
-		at := f.found.FindStringSubmatchIndex(text[from:])
-		if at == nil {
-			break
-		}
-		groups := make([]string, len(at)/2)
-		for i := range groups {
-			if at[2*i] >= 0 {
-				groups[i] = text[from+at[2*i] : from+at[2*i+1]]
-			}
-		}
-		if f.is != nil && !f.is(groups) { // what is behind the first group may have one inside
-			from += at[3]
+	for _, at := range named.FindAllStringSubmatchIndex(text, -1) {
+		name := text[at[2]:at[3]]
+		if at[0] < kept || secrecyOf(name) == open {
 			continue
 		}
-		out.WriteString(text[kept:from+at[0]] + groups[1] + Redacted)
-		if f.is == nil && len(groups) > 2 {
-			out.WriteString(groups[2])
+		end := at[1] + namedEnd(text[at[1]:])
+		if !isSecretValue(name, text[at[1]:end]) {
+			continue
 		}
-		from += at[1]
-		kept = from
+		out.WriteString(text[kept:at[1]] + Redacted)
+		kept = end
 	}
 	if kept == 0 {
 		return text
 	}
 	out.WriteString(text[kept:])
 	return out.String()
+}
+
+// namedEnd is where the value ends that a text begins with: a list, a map or a quoted text as a
+// whole, and otherwise one word. What does not end goes to the end of the text.
+func namedEnd(text string) int {
+	list := strings.TrimPrefix(text, "map")
+	switch {
+	case text == "":
+		return 0
+	case strings.HasPrefix(list, "["):
+		if end := strings.IndexByte(text, ']'); end >= 0 {
+			return end + 1
+		}
+		return len(text)
+	case text[0] == '\'' || text[0] == '"':
+		for i := 1; i < len(text); i++ {
+			switch text[i] {
+			case '\\':
+				i++
+			case text[0]:
+				return i + 1
+			}
+		}
+		return len(text)
+	}
+	if end := strings.IndexAny(text, " \t\n\v\f\r&'\",;)}]"); end >= 0 {
+		return end
+	}
+	return len(text)
 }
 
 func containsAny(text string, parts []string) bool {
@@ -129,6 +152,9 @@ func isSecretValue(name, value string) bool {
 // randomLen is how long 32 random bytes are in URL-safe base64: the secret of an invitation.
 const randomLen = 43
 
+// escaped is an escape of a URL (RFC 3986, 2.1) or of a string of JSON (RFC 8259, 7).
+var escaped = regexp.MustCompile(`^(?:%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[bfnrt])`)
+
 // replaceRandom is a text without words that look like 32 random bytes.
 func replaceRandom(text string) string {
 	if len(text) < randomLen {
@@ -143,6 +169,9 @@ func replaceRandom(text string) string {
 		if i-begin == randomLen && isMixed(text[begin:i]) {
 			out.WriteString(text[kept:begin] + Redacted)
 			kept = i
+		}
+		if i < len(text) { // the letters of an escape are none of the word behind it
+			i += max(len(escaped.FindString(text[i:min(i+6, len(text))]))-1, 0)
 		}
 		begin = i + 1
 	}
@@ -180,6 +209,9 @@ func replaceJSON(text string) string {
 		if at[0] < kept || at[3]-at[2] != at[7]-at[6] { // in a value that is out already, or no name
 			continue
 		}
+		if name := text[at[4]:at[5]]; !mayHide(name, text[at[1]:]) { // where it ends is of no matter
+			continue
+		}
 		depth := at[3] - at[2]
 		end := valueEnd(text[at[1]:], depth) + at[1]
 		if !isSecretJSON(text[at[4]:at[5]], text[at[1]:end]) {
@@ -195,6 +227,11 @@ func replaceJSON(text string) string {
 	}
 	out.WriteString(text[kept:])
 	return out.String()
+}
+
+// mayHide reports whether a field of the name may be a secret, by what its value begins with.
+func mayHide(name, rest string) bool {
+	return secrecyOf(name) != open || strings.EqualFold(name, "key") && strings.HasPrefix(strings.TrimLeft(rest, `\`), `"`)
 }
 
 // isSecretJSON reports whether a value in JSON is a secret by the name of its field. An empty

@@ -75,7 +75,7 @@ func (r *Redactor) Text(text string) string {
 	for _, form := range secretForms {
 		text = form.replace(text)
 	}
-	text = replaceRandom(text)
+	text = replaceRandom(replaceNamed(text))
 	for _, form := range r.own {
 		text = form.ReplaceAllString(text, "${1}"+Redacted+"${2}")
 	}

@@ -87,6 +87,6 @@
 // # What is whose
 //
 // A Limiter renews slots and gives leases back in the background until it is closed. Close it
-// before its backend's client and before its [UnitsRecorder]. [NewMemory] is a backend for one
-// process and for tests, and quotatest has the tests that a backend of one's own is to pass.
+// before its backend's client and before its [UnitsRecorder]. [NewMemory] with nil is a backend for
+// one process, and quotatest has the tests that a backend of one's own is to pass.
 package quota

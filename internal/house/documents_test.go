@@ -100,7 +100,7 @@ func TestEachTestThatADocumentNamesIsThere(t *testing.T) {
 func TestEachGuaranteeAndEachAttackHasATest(t *testing.T) {
 	t.Parallel()
 	prose, _ := documents(t)
-	for document, heading := range map[string]string{"README.md": "## What holds it", "SECURITY.md": "## What is blocked, and by what"} {
+	for document, heading := range map[string]string{"README.md": "## Guarantees", "SECURITY.md": "## What is blocked, and by what"} {
 		_, section, found := strings.Cut(prose[document], heading+"\n")
 		require.True(t, found, heading)
 		section, _, _ = strings.Cut(section, "\n## ")

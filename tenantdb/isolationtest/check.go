@@ -27,7 +27,7 @@ func Check(ctx context.Context, cfg Config) (*Report, error) {
 	defer cfg.Client.CloseIdleConnections()
 	c := &checker{
 		cfg: cfg, client: &client{http: cfg.Client, base: base},
-		a: newParty(cfg.A, "A"), b: newParty(cfg.B, "B"), report: new(Report),
+		a: newParty(cfg.A, "A"), b: newParty(cfg.B, "B"), report: new(Report), letIn: make(map[string]bool),
 	}
 	if err := c.check(ctx); err != nil {
 		return nil, fmt.Errorf("isolationtest: %w", err)
@@ -42,7 +42,8 @@ type checker struct {
 	client *client
 	a, b   *party
 	report *Report
-	before snapshot // of what A sees
+	before snapshot        // of what A sees
+	letIn  map[string]bool // the routes that B itself could read
 }
 
 func (c *checker) check(ctx context.Context) error {
@@ -58,7 +59,7 @@ func (c *checker) check(ctx context.Context) error {
 	routes := c.routes(nil)
 	slices.SortStableFunc(routes, func(a, b Route) int { return cmp.Compare(harm(a), harm(b)) })
 	var walked []Route
-	for _, r := range routes {
+	for i, r := range routes {
 		if s, missing := c.missing(r); missing {
 			c.report.unproved(r.name(), "nothing is known for %s of both tenants: give it in Tenant.Params, or the route that creates it", s.where())
 			continue
@@ -68,8 +69,36 @@ func (c *checker) check(ctx context.Context) error {
 		}
 		c.report.Walked = append(c.report.Walked, r.name())
 		walked = append(walked, r)
+		out, err := c.shutOut(ctx, r, walked)
+		if err != nil {
+			return err
+		}
+		if out != "" {
+			for _, rest := range routes[i:] {
+				c.report.unproved(rest.name(), "%s", out)
+			}
+			break
+		}
 	}
 	return c.control(ctx, walked)
+}
+
+// shutOut says why B is refused after a route that writes, such as one that signs it out: from
+// then on it is refused everywhere, which looks like isolation. It is empty when B still gets
+// in, by the first route at which it did before.
+func (c *checker) shutOut(ctx context.Context, r Route, walked []Route) (string, error) {
+	if r.reads() {
+		return "", nil
+	}
+	at := slices.IndexFunc(walked, func(w Route) bool { return c.letIn[w.name()] })
+	if at < 0 {
+		return "", nil
+	}
+	got, err := c.client.send(ctx, c.b, c.fillFor(c.b, walked[at]), c.b.sign)
+	if err != nil || got.status != http.StatusUnauthorized && got.status != http.StatusForbidden {
+		return "", err
+	}
+	return fmt.Sprintf("after %s, B's own request %s was answered %s; skip the one that shuts B out", r.name(), walked[at].name(), describe(got)), nil
 }
 
 // routes are those that are not skipped, of which only holds.

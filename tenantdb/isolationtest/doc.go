@@ -35,6 +35,7 @@
 // In the end A itself makes each request that B was refused. A route that A could not use in
 // this way, because a body was not right, say, has proved nothing, and is reported as such:
 // give it as a [Route] with a body that works, or skip it with a reason.
+// So is every route behind one that shuts B out, such as a logout: skip that one.
 //
 // The tenants must be the check's own: it leaves things behind in B, and what A has is
 // changed and deleted in the end. [Check] is the same as [Run], and returns a [Report].

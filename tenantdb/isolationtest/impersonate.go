@@ -83,10 +83,28 @@ func (c *checker) pose(ctx context.Context, r Route, own expected, way string, t
 	switch {
 	case got.refused():
 	case len(r.slots()) > 0:
-		c.report.find(Finding{Confusion, r.name(), way, fmt.Sprintf("A's ids are answered %d", got.status)})
+		return c.taken(ctx, r, way, c.viewOf(got, sent), sent)
 	case own.view != nil:
 		return c.confused(ctx, r, own, way, c.viewOf(got, nil))
 	}
+	return nil
+}
+
+// taken reports a finding if A's ids are answered otherwise when A is named than when it is not:
+// a service may answer 204 or lead to its sign-in whatever it is asked.
+func (c *checker) taken(ctx context.Context, r Route, way string, got view, sent map[string]string) error {
+	plain := r.fill(c.choose(r, nil, same).value, c.b.word)
+	told := ""
+	for range looks {
+		unnamed, err := c.client.send(ctx, c.b, plain, c.b.sign)
+		if err != nil {
+			return err
+		}
+		if told = difference(got, c.viewOf(unnamed, sent), nil); told == "" {
+			return nil
+		}
+	}
+	c.report.find(Finding{Confusion, r.name(), way, fmt.Sprintf("A's ids are answered otherwise: %s", told)})
 	return nil
 }
 

@@ -139,7 +139,8 @@ func field(document any, path string) any {
 
 var uuids = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// forge makes a value of the same form that never was.
+// forge makes a value of the same form that never was: of the same length, with the same kind in
+// front (note_…), and of the same alphabet.
 func forge(value string) string {
 	switch {
 	case value != "" && strings.Trim(value, "0123456789") == "":
@@ -153,24 +154,47 @@ func forge(value string) string {
 		}
 		return string(forged)
 	}
+	kept := 0
+	if kind := strings.LastIndexByte(value, '_') + 1; len(value)-kind >= shortest {
+		kept = kind + 1 // the first character too: that of a ULID is at most 7
+	}
+	lower, upper := alphabet(value[kept:], 'a'), alphabet(value[kept:], 'A')
 	for {
-		if forged := strings.Map(another, value); forged != value || !strings.ContainsFunc(value, isAlphanumeric) {
+		forged := value[:kept] + strings.Map(func(r rune) rune { return another(r, lower, upper) }, value[kept:])
+		if forged != value || !strings.ContainsFunc(value, isAlphanumeric) {
 			return forged
 		}
 	}
 }
 
+// alphabet are the letters that may stand in an id, of the case of first: those that do, for an
+// id in base 16 with a letter of none is refused for its form. Of too few there is nothing to be
+// made, and any may stand there.
+func alphabet(id string, first rune) string {
+	var all, found strings.Builder
+	for r := first; r < first+26; r++ {
+		all.WriteRune(r)
+		if strings.ContainsRune(id, r) {
+			found.WriteRune(r)
+		}
+	}
+	if found.Len() < 3 && !strings.ContainsAny(id, "0123456789") {
+		return all.String()
+	}
+	return found.String()
+}
+
 func isAlphanumeric(r rune) bool { return r < 128 && isWordByte(byte(r)) }
 
 // another is another character of the same kind.
-func another(r rune) rune {
+func another(r rune, lower, upper string) rune {
 	switch {
 	case r >= '0' && r <= '9':
 		return '0' + rune(random(10))
 	case r >= 'a' && r <= 'z':
-		return 'a' + rune(random(26))
+		return rune(lower[random(int64(len(lower)))])
 	case r >= 'A' && r <= 'Z':
-		return 'A' + rune(random(26))
+		return rune(upper[random(int64(len(upper)))])
 	}
 	return r
 }

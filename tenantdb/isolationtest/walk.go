@@ -55,6 +55,8 @@ func (c *checker) ordinary(ctx context.Context, r Route) (expected, error) {
 		}
 		if got.refused() {
 			c.report.unproved(r.name(), "B's own request was answered %s", describe(got))
+		} else {
+			c.letIn[r.name()] = true
 		}
 		if text := c.a.seen(got, nil); text != "" {
 			c.report.find(Finding{Data, r.name(), "B's ordinary request", fmt.Sprintf("the answer has %s of A", short(text))})
