@@ -65,9 +65,10 @@ var ErrNoPayloadKey = errors.New("no payload key")
 // stored per tenant: HKDF with SHA-256 (RFC 5869) of the master's secret, with the
 // tenant's id as info.
 //
-// The first master is the one that seals. To rotate, put a new one in front, on every
-// worker and client; keep the older ones as long as workflows run whose history they
-// sealed. A tenant can't be made unreadable alone in this way: that needs PayloadKeys of
+// The first master is the one that seals. To rotate, put the new one behind it in every
+// worker and client, then in front of it: who does not know a key can't read what it has
+// sealed. Keep the older ones for as long as the histories that they sealed are kept. A
+// tenant can't be made unreadable alone in this way: that needs PayloadKeys of
 // one's own, with a stored key per tenant.
 func DerivedKeys(masters ...PayloadKey) (PayloadKeys, error) {
 	if len(masters) == 0 {

@@ -15,7 +15,8 @@ import (
 // DeleteOptions say how [Lifecycle.Delete] deletes a tenant.
 type DeleteOptions struct {
 	// AtOnce removes the data as soon as the tenant's jobs have ended and its data are
-	// exported, without a grace period.
+	// exported, without a grace period. That of a deletion which is running already is
+	// ended by [Lifecycle.PurgeNow] alone.
 	AtOnce bool
 }
 

@@ -36,7 +36,7 @@ func (l *Lifecycle) drain(ctx context.Context, in deletion) (DrainedJobs, error)
 		_ = activity.GetHeartbeatDetails(ctx, &d.drained) // without them it counts some twice
 	}
 	begun := time.Now()
-	for quiet := 0; quiet < 2; {
+	for quiet := 0; ; {
 		if err := d.schedules(ctx); err != nil {
 			return DrainedJobs{}, err
 		}
@@ -48,14 +48,16 @@ func (l *Lifecycle) drain(ctx context.Context, in deletion) (DrainedJobs, error)
 		if running > 0 {
 			quiet = 0
 		}
-		activity.RecordHeartbeat(ctx, d.drained)
+		if quiet == 2 {
+			return d.Jobs, nil
+		}
+		d.beat(ctx)
 		select {
 		case <-ctx.Done():
 			return DrainedJobs{}, ctx.Err()
 		case <-time.After(drainPause):
 		}
 	}
-	return d.Jobs, nil
 }
 
 // drainage is one tenant's.
@@ -63,12 +65,32 @@ type drainage struct {
 	drained
 	client client.Client
 	prefix string // of the tenant's ids
+	beaten time.Time
 }
 
 // drained is what a drainage has done, for the one that follows it after a crash.
 type drained struct {
 	Jobs DrainedJobs
 	Told map[string]bool // the runs that were told to end
+}
+
+// mostTold bounds the runs in a heartbeat. A server with the default limits fails the activity
+// for good when there are more than some 45,000. An attempt that follows a heartbeat without
+// them cancels all again, which does no harm, and counts them twice.
+const mostTold = 10_000
+
+// beat tells the server that the activity lives, and what it has done. It does so once in a
+// drainPause at most, because all of it is encoded each time.
+func (d *drainage) beat(ctx context.Context) {
+	if time.Since(d.beaten) < drainPause {
+		return
+	}
+	d.beaten = time.Now()
+	done := d.drained
+	if len(done.Told) > mostTold {
+		done.Told = nil
+	}
+	activity.RecordHeartbeat(ctx, done)
 }
 
 // workflows tells each running one to end, the last time by force, and returns how many
@@ -88,7 +110,7 @@ func (d *drainage) workflows(ctx context.Context, force bool) (running int, err 
 			if err := d.end(ctx, e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), force); err != nil {
 				return 0, err
 			}
-			activity.RecordHeartbeat(ctx, d.drained)
+			d.beat(ctx)
 		}
 		request.NextPageToken = page.GetNextPageToken()
 		if len(request.NextPageToken) == 0 {
@@ -127,14 +149,12 @@ func (d *drainage) schedules(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the schedules: %w", err)
 	}
-	for n := 1; all.HasNext(); n++ {
+	for all.HasNext() {
 		entry, err := all.Next()
 		if err != nil {
 			return fmt.Errorf("list the schedules: %w", err)
 		}
-		if n%drainPage == 0 {
-			activity.RecordHeartbeat(ctx, d.drained)
-		}
+		d.beat(ctx)
 		if !strings.HasPrefix(entry.ID, d.prefix) {
 			continue
 		}

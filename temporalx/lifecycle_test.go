@@ -26,6 +26,7 @@ type life struct {
 	*site
 	cfg    temporalx.LifecycleConfig
 	losing string // the answer to the first attempt of this activity is lost, as when a worker dies
+	always bool   // the answers to all later attempts are lost too
 
 	mu  sync.Mutex
 	ran []string // activities, in the order of their ends, without the prefix
@@ -47,7 +48,7 @@ func (l *life) environment() *testsuite.TestWorkflowEnvironment {
 	env := suite().NewTestWorkflowEnvironment()
 	options := client.StartWorkflowOptions{ID: temporalx.SystemWorkflowID("life"), TaskQueue: "lives"}
 	require.NoError(l, temporalxtest.Prepare(temporalx.System(l.Context(), "test"), env, plugin, options))
-	env.SetTestTimeout(30 * time.Second)
+	env.SetTestTimeout(5 * time.Minute)
 	made, err := temporalx.NewLifecycle(l.cfg)
 	require.NoError(l, err)
 	made.Register(recorder{env, l})
@@ -78,7 +79,9 @@ func (r recorder) RegisterActivityWithOptions(fn any, options activity.RegisterO
 		defer r.life.mu.Unlock()
 		r.life.ran = append(r.life.ran, name)
 		if name == r.life.losing {
-			r.life.losing = ""
+			if !r.life.always {
+				r.life.losing = ""
+			}
 			out[len(out)-1] = reflect.ValueOf(&errLost).Elem()
 		}
 		return out

@@ -1,6 +1,7 @@
 package temporalx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ const (
 	defaultMigratePage = 100
 	mostMigratePage    = 10_000
 
+	// mostMigrateAttempts is that of [tenantdb.MigrateOptions].
+	mostMigrateAttempts = 100
+
 	// migratePages is after how many pages a run is followed by another with a new history,
 	// if the server does not ask for one before.
 	migratePages = 500
@@ -42,6 +46,24 @@ const (
 	migrateName   = "migrate-tenants"
 	progressQuery = "progress"
 )
+
+// complete checks the options and fills in the default of Page. With options that are not
+// valid a worker would try the first page again for ever, and no other migration can run
+// meanwhile.
+func (o MigrateAllOptions) complete() (MigrateAllOptions, error) {
+	switch {
+	case o.Page < 0 || o.Page > mostMigratePage:
+		return o, fmt.Errorf("MigrateAllOptions.Page is %d: 0 for the default, or 1 to %d", o.Page, mostMigratePage)
+	case o.Workers < 0:
+		return o, fmt.Errorf("MigrateAllOptions.Workers is %d: 0 for the default, or 1 and more", o.Workers)
+	case o.LockTimeout < 0:
+		return o, fmt.Errorf("MigrateAllOptions.LockTimeout is %s: 0 for the default, or more", o.LockTimeout)
+	case o.Attempts < 0 || o.Attempts > mostMigrateAttempts:
+		return o, fmt.Errorf("MigrateAllOptions.Attempts is %d: 0 for the default, or 1 to %d", o.Attempts, mostMigrateAttempts)
+	}
+	o.Page = cmp.Or(o.Page, defaultMigratePage)
+	return o, nil
+}
 
 // MaxMigrationFailures bounds [Migration.Failures].
 const MaxMigrationFailures = 100
@@ -88,11 +110,9 @@ func (m Migration) and(page Migration) Migration {
 //
 // The errors are about the options, and Temporal's own.
 func (l *Lifecycle) MigrateAll(ctx context.Context, o MigrateAllOptions) (client.WorkflowRun, error) {
-	switch {
-	case o.Page == 0:
-		o.Page = defaultMigratePage
-	case o.Page < 0 || o.Page > mostMigratePage:
-		return nil, fmt.Errorf("temporalx: migrate the tenants: MigrateAllOptions.Page is %d: 0 for the default, or 1 to %d", o.Page, mostMigratePage)
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("temporalx: migrate the tenants: %w", err)
 	}
 	return l.start(ctx, "migrate the tenants", migrateWorkflow, migrateName, migration{Options: o})
 }

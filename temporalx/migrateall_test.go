@@ -90,8 +90,18 @@ func TestAMigrationChecksItsOptions(t *testing.T) {
 	t.Parallel()
 	made, err := temporalx.NewLifecycle(newLife(newSite(t)).cfg)
 	require.NoError(t, err)
-	for _, page := range []int{-1, 10_001} {
-		_, err := made.MigrateAll(t.Context(), temporalx.MigrateAllOptions{Page: page})
-		require.ErrorContains(t, err, "MigrateAllOptions.Page")
+	for _, wrong := range []struct {
+		name    string
+		options temporalx.MigrateAllOptions
+	}{
+		{"Page", temporalx.MigrateAllOptions{Page: -1}},
+		{"Page", temporalx.MigrateAllOptions{Page: 10_001}},
+		{"Workers", temporalx.MigrateAllOptions{Workers: -1}},
+		{"LockTimeout", temporalx.MigrateAllOptions{LockTimeout: -1}},
+		{"Attempts", temporalx.MigrateAllOptions{Attempts: -1}},
+		{"Attempts", temporalx.MigrateAllOptions{Attempts: 101}},
+	} {
+		_, err := made.MigrateAll(t.Context(), wrong.options)
+		require.ErrorContains(t, err, "MigrateAllOptions."+wrong.name)
 	}
 }

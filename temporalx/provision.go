@@ -34,8 +34,9 @@ const askAgainAfter = time.Second
 //
 // When a step fails for good, or ctx ends, what was done is undone, in reverse: the hook
 // Undo runs if Before was begun, and the reservation is given back if this workflow made
-// it. What was found is never touched, and a tenant that is active stays. With the ID of a
-// tenant that exists already, that is returned.
+// it. What was found is never touched. A tenant that became active stays, and so does what
+// Before has done, even when the answer was lost and the workflow has failed. With the ID
+// of a tenant that exists already, that is returned.
 //
 // The errors are those of Create as a [*tenant.Error], with [tenantdb.ErrIDTaken] as a text
 // alone; those of the hooks; and Temporal's own when it can't be reached.
@@ -179,9 +180,17 @@ func (l *Lifecycle) create(ctx context.Context, p Provision) error {
 	return toTemporal(err)
 }
 
+// undo runs the hook. When the step that failed has made the tenant after all, that stays,
+// and what Before has done is the tenant's.
 func (l *Lifecycle) undo(ctx context.Context, p Provision) error {
 	if l.cfg.Before == nil {
 		return nil
+	}
+	switch t, err := l.cfg.Catalog.Lookup(ctx, tenant.ByID(p.ID)); {
+	case errors.Is(err, tenant.ErrGone), err == nil && t.Status != tenant.StatusProvisioning:
+		return nil
+	case err != nil && !errors.Is(err, tenant.ErrNotFound):
+		return toTemporal(err)
 	}
 	return toTemporal(l.cfg.Undo(ctx, p))
 }

@@ -180,6 +180,20 @@ func TestRow44_AFailedProvisioningNeverTouchesWhatItFound(t *testing.T) {
 	})
 }
 
+// Row 44. A tenant that is active keeps what it has elsewhere, although every answer that told
+// so was lost until its provisioning was given up.
+func TestRow44_ATenantThatWasMadeAfterAllKeepsItsAccount(t *testing.T) {
+	t.Parallel()
+	var a account
+	l := newLife(newSite(t))
+	l.withAccount(&a)
+	l.losing, l.always = "CreateTenant", true
+	p := newProvision()
+	require.ErrorContains(t, l.provision(l.environment(), p), errLost.Error())
+	l.requireMade(p)
+	assert.Equal(t, account{opened: 1, seeded: 1}, a)
+}
+
 // Row 44.
 func TestRow44_ACancelledProvisioningUndoesWhatItDid(t *testing.T) {
 	t.Parallel()

@@ -136,7 +136,7 @@ func TestWithoutTemporalJobsAreUnavailable(t *testing.T) {
 	done := a.export(t, ada, acme)
 	assert.Equal(t, 3, done.Notes)
 
-	require.NoError(t, temporal.Close())
+	require.NoError(t, temporal.Stop(t.Context()))
 	before := a.notesOf(t, acme, ada)
 	for _, req := range []request{
 		{method: "POST", path: "/v1/exports", header: headers("X-Tenant-Slug", "acme-corp")},

@@ -16,5 +16,8 @@ func Start(context.Context, Config) (*Server, error) { return nil, ErrLeftOut }
 // Restart returns [ErrLeftOut].
 func (*Server) Restart(context.Context) error { return ErrLeftOut }
 
+// Stop does nothing.
+func (*Server) Stop(context.Context) error { return nil }
+
 // Close does nothing.
 func (*Server) Close() error { return nil }

@@ -17,7 +17,7 @@ const (
 )
 
 // ErrNotStopped says that the server did not stop in time, as on a busy machine; what is left
-// of it ends with the process.
+// of it goes on stopping, and ends with the process at the latest.
 var ErrNotStopped = errors.New("not stopped in time; what is left of it ends with this process")
 
 // ErrLeftOut says that the program was built with the tag notes_lean, without a server.

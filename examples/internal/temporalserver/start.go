@@ -21,20 +21,17 @@ import (
 )
 
 const (
-	// startTimeout bounds a start whose context has no deadline. On an idle machine it
-	// takes half a second.
-	startTimeout = 60 * time.Second
+	// defaultTimeout bounds a start or a stop whose context has no deadline. On an idle
+	// machine a start takes half a second, and a stop two.
+	defaultTimeout = 60 * time.Second
 
-	// stopTimeout bounds Close. The server's own limit is five minutes.
-	stopTimeout = 3 * time.Second
+	// closeTimeout bounds Close. The server's own limit is five minutes.
+	closeTimeout = 3 * time.Second
 
 	// portAttempts is how often a start is tried with other ports, when another process
 	// has taken one between the moment it was found free and its use.
 	portAttempts = 3
 )
-
-// errNotStopped says that the server was left behind.
-var errNotStopped = fmt.Errorf("%w (%s)", ErrNotStopped, stopTimeout)
 
 // Server is a running server. Its methods may be called from several goroutines at once.
 type Server struct {
@@ -43,7 +40,8 @@ type Server struct {
 	name string // of the database, so that a restart finds it
 
 	mu      sync.Mutex
-	running temporal.Server // nil when closed
+	running temporal.Server // nil when it was told to stop
+	ended   chan error      // what is told to stop, until its end was seen
 }
 
 // Start starts a server and returns once it answers, after half a second.
@@ -64,13 +62,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Restart stops the server as Close does and starts it again, with the same address and
-// the same data, those in memory too. Clients connect again by themselves. When it fails
-// the server is closed. ctx is as for [Start].
+// Restart stops the server as Stop does and starts it again, with the same address and the
+// same data, those in memory too. Clients connect again by themselves. When it fails the
+// server is closed. ctx bounds both; without a deadline the limit is 60 s for each.
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.stop()
+	err := s.stop(ctx)
 	if err == nil {
 		err = s.start(ctx)
 	}
@@ -80,24 +78,29 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the server and waits for its end, for up to 3 s; a server that has not
-// stopped by then is left behind, which is an error. It is safe to call it again.
-func (s *Server) Close() error {
+// Stop stops the server and waits for its end for as long as ctx allows, which is
+// [ErrNotStopped] then: the server goes on stopping, and Stop, Close or Restart may be called
+// again to wait for it. Without a deadline the limit is 60 s.
+func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.stop(); err != nil {
+	if err := s.stop(ctx); err != nil {
 		return fmt.Errorf("temporalserver: %w", err)
 	}
 	return nil
 }
 
+// Close is Stop for who is about to end: it waits for up to 3 s. It is safe to call it again.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return s.Stop(ctx)
+}
+
 // start starts the server at s.addr, or where there is room and sets s.addr.
 func (s *Server) start(ctx context.Context) error {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, startTimeout)
-		defer cancel()
-	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	store, err := openStore(ctx, s.cfg, s.name)
 	if err != nil {
 		return err
@@ -152,7 +155,10 @@ func (s *Server) run(ctx context.Context, cfg *config.Config) error {
 		err = answers(ctx, addr)
 	}
 	if err != nil {
-		return errors.Join(err, stop(running))
+		s.running = running
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return errors.Join(err, s.stop(ctx))
 	}
 	s.addr, s.running = addr, running
 	return nil
@@ -191,22 +197,31 @@ func answers(ctx context.Context, addr string) error {
 	return nil
 }
 
-func (s *Server) stop() error {
-	if s.running == nil {
+// stop tells the server to end, and waits until it has.
+func (s *Server) stop(ctx context.Context) error {
+	if s.running != nil {
+		running, ended := s.running, make(chan error, 1)
+		s.running, s.ended = nil, ended
+		go func() { ended <- running.Stop() }()
+	}
+	if s.ended == nil {
 		return nil
 	}
-	running := s.running
-	s.running = nil
-	return stop(running)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	select {
+	case err := <-s.ended:
+		s.ended = nil
+		return err
+	case <-ctx.Done():
+		return ErrNotStopped
+	}
 }
 
-func stop(running temporal.Server) error {
-	stopped := make(chan error, 1)
-	go func() { stopped <- running.Stop() }()
-	select {
-	case err := <-stopped:
-		return err
-	case <-time.After(stopTimeout):
-		return errNotStopped
+// bounded is ctx with a deadline, which is its own if it has one.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return context.WithCancel(ctx)
 	}
+	return context.WithTimeout(ctx, defaultTimeout)
 }

@@ -23,12 +23,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/goleak"
 
@@ -106,10 +109,21 @@ func Dial(t testing.TB, server *temporalserver.Server, options client.Options) c
 	if options.Logger == nil {
 		options.Logger = defaults.Logger
 	}
+	unhurried, err := temporal.NewSimplePlugin(temporal.SimplePluginOptions{Name: "temporaltest", ConfigureWorker: unhurry})
+	require.NoError(t, err)
+	options.Plugins = append(slices.Clone(options.Plugins), unhurried)
 	c, err := client.DialContext(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
+}
+
+// unhurry gives the workflows of workers that set no limit a minute to get on with each task,
+// where the SDK takes those for dead that have not done so in a second: on a busy machine they
+// are not.
+func unhurry(_ context.Context, w worker.PluginConfigureWorkerOptions) error {
+	w.WorkerOptions.DeadlockDetectionTimeout = cmp.Or(w.WorkerOptions.DeadlockDetectionTimeout, time.Minute)
+	return nil
 }
 
 // Name makes a name that no other test of the package gets, for task queues, workflows

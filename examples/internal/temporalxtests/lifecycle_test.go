@@ -1,3 +1,5 @@
+//go:build !notes_lean
+
 package temporalxtests
 
 import (
@@ -160,7 +162,7 @@ func TestRow44_WhoeverWaitsNoLongerForATenantGetsNone(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := h.status(p.ID)
 		return status == "none"
-	}, 30*time.Second, 20*time.Millisecond)
+	}, soon, 20*time.Millisecond)
 	assert.Equal(t, int64(1), undone.Load())
 	h.record("provision-undone", temporalx.SystemWorkflowID("provision-"+p.ID.String()))
 }
@@ -200,7 +202,7 @@ func TestRow44_AProvisioningOutlivesWorkersAndTheServer(t *testing.T) {
 	select {
 	case err := <-made:
 		require.NoError(t, err)
-	case <-time.After(90 * time.Second):
+	case <-time.After(soon):
 		t.Fatal("the tenant was not made")
 	}
 	status, schema := h.status(p.ID)
@@ -301,7 +303,7 @@ func TestRow45_TheGracePeriodCanBeEnded(t *testing.T) {
 	require.Eventually(t, func() bool {
 		at, err := l.Deletion(t.Context(), it.ID)
 		return err == nil && at.Step == temporalx.DeletionWaits
-	}, 30*time.Second, 50*time.Millisecond)
+	}, soon, 50*time.Millisecond)
 	_, schema := h.status(it.ID)
 	require.True(t, schema)
 	require.NoError(t, l.PurgeNow(t.Context(), it.ID))

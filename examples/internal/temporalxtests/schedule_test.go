@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/tenantwall/tenantwall/examples/internal/temporaltest"
@@ -32,18 +33,28 @@ func (w *world) schedule(t *testing.T, ctx context.Context, id string) client.Sc
 	return schedule
 }
 
-// ran is the result of the n-th run of a schedule.
-func (w *world) ran(t *testing.T, ctx context.Context, schedule client.ScheduleHandle, n int) seen {
+// trigger begins the n-th run of a schedule, whether or not that has heard of the end of the
+// one before. Two within a second would have one id, so it leaves that second behind.
+func trigger(t *testing.T, ctx context.Context, schedule client.ScheduleHandle, n int) client.ScheduleWorkflowExecution {
 	t.Helper()
-	var run *client.ScheduleWorkflowExecution
+	require.NoError(t, schedule.Trigger(ctx, client.ScheduleTriggerOptions{Overlap: enums.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL}))
+	var last client.ScheduleActionResult
 	require.Eventually(t, func() bool {
 		described, err := schedule.Describe(ctx)
 		if err != nil || len(described.Info.RecentActions) < n {
 			return false
 		}
-		run = described.Info.RecentActions[n-1].StartWorkflowResult
-		return run != nil
-	}, 30*time.Second, 20*time.Millisecond)
+		last = described.Info.RecentActions[n-1]
+		return last.StartWorkflowResult != nil
+	}, soon, 20*time.Millisecond)
+	time.Sleep(time.Until(last.ScheduleTime.Truncate(time.Second).Add(time.Second)))
+	return *last.StartWorkflowResult
+}
+
+// ran triggers the n-th run of a schedule, and returns its result.
+func (w *world) ran(t *testing.T, ctx context.Context, schedule client.ScheduleHandle, n int) seen {
+	t.Helper()
+	run := trigger(t, ctx, schedule, n)
 	var s seen
 	require.NoError(t, w.result(w.client.GetWorkflow(ctx, run.WorkflowID, run.FirstExecutionRunID), &s))
 	return s
@@ -65,13 +76,10 @@ func TestAScheduleThatAnOperatorUpdatesStillRunsForItsTenant(t *testing.T) {
 	defer func() { assert.NoError(t, schedule.Delete(operator)) }()
 
 	require.NoError(t, schedule.Update(operator, note("by the operator")))
-	require.NoError(t, schedule.Trigger(operator, client.ScheduleTriggerOptions{}))
 	assert.Equal(t, w.ofAcme(), w.ran(t, operator, schedule, 1), "with who made it, as ever")
 
 	other := tenant.NewRequestIDContext(ctx, "request-2")
 	require.NoError(t, schedule.Update(other, note("by the tenant")))
-	time.Sleep(time.Second) // a second run within a second would have the id of the first
-	require.NoError(t, schedule.Trigger(other, client.ScheduleTriggerOptions{}))
 	assert.Equal(t, w.ofAcme(), w.ran(t, other, schedule, 2))
 
 	described, err := schedule.Describe(ctx)
@@ -90,14 +98,12 @@ func TestTheSDKAloneLosesAScheduleTheTenant(t *testing.T) {
 	defer func() { assert.NoError(t, schedule.Delete(operator)) }()
 
 	require.NoError(t, w.client.ScheduleClient().GetHandle(ctx, schedule.GetID()).Update(ctx, note("by the SDK")))
-	require.NoError(t, schedule.Trigger(ctx, client.ScheduleTriggerOptions{}))
-	require.Eventually(t, func() bool { return len(w.refusals(temporalx.KindWorkflow)) == 1 }, 30*time.Second, 10*time.Millisecond)
-	assert.Equal(t, tenant.CodeTenantRequired, w.refusals(temporalx.KindWorkflow)[0].Code)
-	assert.Empty(t, w.found(w.refusals(temporalx.KindWorkflow)[0].WorkflowID))
+	run := trigger(t, ctx, schedule, 1)
+	require.Eventually(t, func() bool { return w.refusedAt(temporalx.KindWorkflow, run.WorkflowID) != "" }, soon, 10*time.Millisecond)
+	assert.Equal(t, tenant.CodeTenantRequired, w.refusedAt(temporalx.KindWorkflow, run.WorkflowID))
+	assert.Empty(t, w.found(run.WorkflowID))
 
 	require.NoError(t, schedule.Update(operator, note("mended")))
-	time.Sleep(time.Second) // for another id
-	require.NoError(t, schedule.Trigger(operator, client.ScheduleTriggerOptions{}))
 	got := w.ran(t, operator, schedule, 2)
 	assert.Equal(t, w.acme.ID, got.Tenant)
 	assert.Equal(t, w.acme.ID, got.Workflow.Tenant)
@@ -161,7 +167,7 @@ func TestAListHoldsTheTenantsOwnSchedules(t *testing.T) {
 		assert.NoError(t, betas.Delete(operator))
 	}()
 	for id, ctx := range map[string]context.Context{acmes.GetID(): w.as(w.acme), betas.GetID(): w.as(w.beta)} {
-		require.Eventually(t, func() bool { return len(w.listed(t, ctx)) > 0 }, 30*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return len(w.listed(t, ctx)) > 0 }, soon, 50*time.Millisecond)
 		assert.Equal(t, []string{id}, w.listed(t, ctx))
 	}
 	all := w.listed(t, operator)

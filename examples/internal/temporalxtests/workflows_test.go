@@ -4,7 +4,6 @@ package temporalxtests
 
 import (
 	"errors"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -96,7 +95,7 @@ func obedient(ctx workflow.Context) ([]seen, error) {
 
 // alien runs on a worker without the plugin, and starts work on the queue of one with it.
 func alien(ctx workflow.Context, queue, kind, childID string) (seen, error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: queue, StartToCloseTimeout: 10 * time.Second})
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: queue, StartToCloseTimeout: soon})
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{TaskQueue: queue, WorkflowID: childID})
 	var s seen
 	if kind == "child" {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // soon is how long is waited for what happens at once. That a refusal is final is seen by its
 // attempts, see triedOnce, and not by a clock: a second attempt would come after a second.
-const soon = time.Minute
+const soon = 2 * time.Minute
 
 // world is two tenants, a client and a worker with the plugin, and what was refused.
 type world struct {
@@ -192,8 +192,8 @@ func (a *activities) Look(ctx context.Context) (seen, error) {
 }
 
 func brief(ctx workflow.Context) workflow.Context {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
-	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 10 * time.Second})
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: soon})
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: soon})
 }
 
 func look(ctx workflow.Context) (seen, error) {
