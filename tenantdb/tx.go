@@ -213,7 +213,7 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 	if t.over() {
 		return 0, pgx.ErrTxClosed
 	}
-	return t.Tx.CopyFrom(ctx, table, columns, src)
+	return t.x.copyFrom(ctx, table, columns, src)
 }
 
 // Prepare gives a statement a name, which lives as long as the connection, so that this is
