@@ -34,6 +34,7 @@ WITH db AS (
       FROM pg_shdepend d, db
      WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND d.dbid IN (0, db.oid)
        AND d.refobjid = ANY (ARRAY(SELECT oid FROM tenant UNION ALL SELECT oid FROM login))
+       AND NOT (d.classid = 'pg_largeobject'::regclass AND d.refobjid IN (SELECT oid FROM tenant)) -- which any session may make
      LIMIT 40
 ), set_config AS (
     SELECT p.oid, a.grantee, pg_get_userbyid(a.grantee) AS name
