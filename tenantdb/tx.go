@@ -123,7 +123,7 @@ func (t *tx) Commit(ctx context.Context) error {
 	var err error
 	if t.outer != nil {
 		err = t.Tx.Commit(ctx)
-	} else if err = t.x.commit(ctx); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
+	} else if err = t.x.commit(ctx, t.lasting); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
 		t.lasting = true // it is open still: closed here, and not behind the back of who may read from it
 	}
 	t.end()
@@ -171,7 +171,7 @@ func (t *tx) outermost() *tx {
 
 // note takes down that a statement may leave something in the session.
 func (t *tx) note(v verb) {
-	if v != plain {
+	if v == lasting {
 		t.outermost().lasting = true
 	}
 }
