@@ -226,8 +226,11 @@ func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDe
 	return t.Tx.Prepare(ctx, name, sql)
 }
 
-// Conn is the bare connection.
+// Conn is the bare connection, and nil after the end: another tenant may have it by then.
 func (t *tx) Conn() *pgx.Conn {
+	if t.over() {
+		return nil
+	}
 	t.note(lasting)
 	return t.Tx.Conn()
 }
