@@ -65,6 +65,61 @@ func (x *attacked) assertUnharmed(t *testing.T, what string) {
 	}
 }
 
+// What one statement can try, be it a whole one of the attacker's or a part of another.
+func TestRow11_OneStatementReachesNoOtherTenant(t *testing.T) {
+	t.Parallel()
+	x := newAttacked(t)
+	ctx := as(t, x.attacker)
+	_, err := x.db.Exec(as(t, x.victim), `SELECT 'the victim''s secret' FROM note WHERE id = $1`, 1) // prepared on the connection
+	require.NoError(t, err)
+	for name, test := range map[string]struct{ sql, code string }{
+		"set_config":                       {`SELECT pg_catalog.set_config('role', '{victim}', true)`, "42501"},
+		"set_config for the session":       {`SELECT pg_catalog.set_config('search_path', '{victim}', false)`, "42501"},
+		"set_config in a CTE":              {`WITH x AS MATERIALIZED (SELECT set_config('role', '{victim}', true)) SELECT body FROM {victim}.note, x`, "42501"},
+		"a setting by its view":            {`UPDATE pg_catalog.pg_settings SET setting = '{victim}' WHERE name = 'role'`, "42501"},
+		"a query in a function, a table":   {`SELECT query_to_xml('SELECT body FROM {victim}.note', true, true, '')`, "42501"},
+		"a query in a function, a setting": {`SELECT query_to_xml('SELECT set_config(''role'', ''{victim}'', true)', true, true, '')`, "42501"},
+		"a query in a function, SET":       {`SELECT query_to_xml('SET ROLE {victim}', true, true, '')`, "0A000"},
+		"a query in a text search":         {`SELECT ts_stat('SELECT to_tsvector(body) FROM {victim}.note')`, "42501"},
+		"a table as XML":                   {`SELECT table_to_xml('{victim}.note', true, true, '')`, "42501"},
+		"a schema as XML":                  {`SELECT schema_to_xml('{victim}', true, true, '')`, "42501"},
+		"texts of prepared statements":     {`SELECT statement FROM pg_prepared_statements`, "42501"},
+		"texts of statements under way":    {`SELECT 1 / count(*) FROM pg_stat_activity WHERE query LIKE '%note%'`, "22012"},
+		"the end of another's session":     {`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{gateway}'`, "42501"},
+		"another's statistics":             {`SELECT 1 / count(*) FROM pg_stats WHERE schemaname = '{victim}'`, "22012"},
+		"another's sequence":               {`SELECT last_value FROM {victim}.number`, "42501"},
+		"the catalog":                      {`SELECT * FROM tenantwall.tenant`, "42501"},
+		"a file":                           {`SELECT pg_read_file('PG_VERSION')`, "42501"},
+		"passwords":                        {`SELECT * FROM pg_authid`, "42501"},
+		"a block that goes and comes back": {`DO $$ BEGIN SET LOCAL ROLE {victim}; UPDATE {victim}.note SET body = 'stolen'; SET LOCAL ROLE {attacker}; END $$`, "42501"},
+		"a block that commits":             {`DO $$ BEGIN COMMIT; SET LOCAL ROLE {victim}; UPDATE {victim}.note SET body = 'stolen'; COMMIT; SET LOCAL ROLE {attacker}; END $$`, "42501"},
+		"a function of its own":            {`CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'`, "42501"},
+		"a function in its schema":         {`CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'`, "42501"},
+		"a table that shadows":             {`SELECT 1 AS id, 'x' AS body INTO TEMP note`, "42501"},
+		"a trigger":                        {`CREATE TRIGGER t BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`, "42501"},
+		"a schema":                         {`CREATE SCHEMA s`, "42501"},
+		"an extension":                     {`CREATE EXTENSION pgcrypto`, "42501"},
+		"the gateway's settings":           {`ALTER ROLE {gateway} SET role = '{attacker}'`, "42501"},
+		"the gateway's password":           {`ALTER ROLE {gateway} PASSWORD 'x'`, "42501"},
+		"a membership":                     {`GRANT {victim} TO {attacker}`, "42501"},
+		"a program":                        {`COPY note TO PROGRAM 'cat'`, "42501"},
+		"a file by COPY":                   {`COPY note FROM '/etc/passwd'`, "42501"},
+	} {
+		sql := x.fill(test.sql)
+		_, err := x.db.Exec(ctx, sql)
+		assertCode(t, test.code, err, name)
+		err = x.db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, sql); return err })
+		assertCode(t, test.code, err, name+", in a transaction")
+		x.assertUnharmed(t, name)
+	}
+	for _, sql := range []string{`COPY note TO STDOUT`, `COPY note FROM STDIN`} { // which a session does not speak
+		_, err := x.db.Exec(ctx, sql)
+		require.Error(t, err, sql)
+		require.Error(t, x.db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, sql); return err }), sql)
+		x.assertUnharmed(t, sql)
+	}
+}
+
 // Several whole statements of one transaction or batch, of which the first leaves the tenant
 // and the last comes back.
 func TestRow14b_NothingIsExecutedBehindAStatementThatLeaves(t *testing.T) {
