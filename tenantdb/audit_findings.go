@@ -71,6 +71,8 @@ var auditProblems = [...]auditProblem{
 	{"database_open", "tenants may make schemas or temporary tables in the database, which shadow others: %s", mildWithoutRoles},
 	{"schema_create", "tenants may make tables and functions in a schema: %s", mildWithoutRoles},
 	{"schema_public", "tenants may use what is in the schema %s", always(warning)},
+	{"language_public", "tenants may run blocks of code (DO) in %s: such a block can become another tenant and come back before anything checks it", withRoles(warning)},
+	{"statements_public", "tenants may call %s: what others have prepared on a connection is read by it, with the values that are written into the SQL", withRoles(warning)},
 	{"schema_crossed", "a schema is open to others than its tenant: %s", withRoles(grave)},
 	{"tenant_owns", "tenants' roles own objects, whose grants they can change: %s", withRoles(grave)},
 	{"tenant_is_member", "tenants' roles are members of other roles: %s", withRoles(grave)},

@@ -34,11 +34,20 @@ WITH db AS (
       FROM pg_shdepend d, db
      WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND d.dbid IN (0, db.oid)
        AND d.refobjid = ANY (ARRAY(SELECT oid FROM tenant UNION ALL SELECT oid FROM login))
+       AND NOT (d.classid = 'pg_largeobject'::regclass AND d.refobjid IN (SELECT oid FROM tenant)) -- which any session may make
      LIMIT 40
 ), set_config AS (
     SELECT p.oid, a.grantee, pg_get_userbyid(a.grantee) AS name
       FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
      WHERE p.oid = 'pg_catalog.set_config(text,text,boolean)'::regprocedure
+), statements AS (
+    SELECT a.grantee
+      FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+     WHERE p.oid = 'pg_catalog.pg_prepared_statement()'::regprocedure
+), block AS ( -- languages that DO takes
+    SELECT l.lanname, a.grantee
+      FROM pg_language l, aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a
+     WHERE l.lanpltrusted AND l.laninline <> 0
 ), in_database AS (
     SELECT a.grantee, a.privilege_type, pg_get_userbyid(a.grantee) AS name, db.datname
       FROM db, aclexplode(coalesce(db.datacl, acldefault('d', db.datdba))) a
@@ -124,6 +133,13 @@ UNION ALL
 UNION ALL
 SELECT 'schema_public', nspname, format('REVOKE USAGE ON SCHEMA %I FROM PUBLIC;', nspname)
   FROM in_schema WHERE privilege_type = 'USAGE' AND grantee = 0 AND nspname = 'public'
+UNION ALL
+SELECT 'language_public', lanname, concat_ws(E'\n', format('REVOKE USAGE ON LANGUAGE %I FROM PUBLIC;', lanname),
+           (SELECT format('GRANT USAGE ON LANGUAGE %I TO %I;', lanname, name) FROM control))
+  FROM block WHERE grantee = 0
+UNION ALL
+SELECT 'statements_public', 'pg_prepared_statement()', 'REVOKE EXECUTE ON FUNCTION pg_catalog.pg_prepared_statement() FROM PUBLIC;'
+  FROM statements WHERE grantee = 0
 UNION ALL
 (SELECT 'schema_crossed', nspname || ' to ' || grantee_sql, format('REVOKE ALL ON SCHEMA %I FROM %s;', nspname, grantee_sql)
    FROM in_schema

@@ -59,6 +59,8 @@ func TestAuditFindsAndMends(t *testing.T) {
 		{`GRANT CREATE ON SCHEMA public TO PUBLIC`, "schema_create", "public to PUBLIC"},
 		{`GRANT CREATE ON SCHEMA {tenant} TO {tenant}`, "schema_create", "{tenant} to {tenant}"},
 		{`GRANT USAGE ON SCHEMA public TO PUBLIC`, "schema_public (warning)", "public"},
+		{`GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC`, "language_public (warning)", "plpgsql"},
+		{`GRANT EXECUTE ON FUNCTION pg_catalog.pg_prepared_statement() TO PUBLIC`, "statements_public (warning)", "pg_prepared_statement()"},
 		{`GRANT USAGE ON SCHEMA {tenant} TO {other}`, "schema_crossed", "{tenant} to {other}"},
 		{`GRANT USAGE ON SCHEMA {tenant} TO PUBLIC`, "schema_crossed", "{tenant} to PUBLIC"},
 		{`GRANT USAGE ON SCHEMA tenantwall TO PUBLIC`, "schema_crossed", "tenantwall to PUBLIC"},
@@ -168,7 +170,8 @@ func TestAuditTellsAllAtOnce(t *testing.T) {
 	_, err := tenantdb.Audit(t.Context(), s.connect(s.as(s.roles.Gateway, "g")))
 	var audit *tenantdb.AuditError
 	require.ErrorAs(t, err, &audit)
-	assert.Equal(t, []string{"login_has_powers", "login_inherits", "path_not_empty", "set_config_public", "database_open", "schema_public (warning)"}, codes(audit.Findings))
+	assert.Equal(t, []string{"login_has_powers", "login_inherits", "path_not_empty", "set_config_public", "database_open", "schema_public (warning)",
+		"language_public (warning)", "statements_public (warning)"}, codes(audit.Findings))
 	for _, f := range audit.Findings {
 		assert.Contains(t, err.Error(), f.Problem)
 		s.exec(f.Fix)

@@ -88,7 +88,6 @@ func (br *batchResults) start(ctx context.Context) error {
 	for i := range br.queries {
 		x.queue(&br.queries[i])
 	}
-	x.queueCheck(br.queries)
 	return x.sync()
 }
 
@@ -192,7 +191,7 @@ func (br *batchResults) end() {
 
 func (br *batchResults) lasting() bool {
 	for i := range br.queries {
-		if br.queries[i].verb != plain {
+		if br.queries[i].verb == lasting {
 			return true
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/tenantwall/tenantwall/tenant"
 )
 
-// Purge removes what is left of tenants whose grace period is over: schema, role, a login
-// of their own, the name, domains, which others may have then. The row of the tenant with
+// Purge removes what is left of tenants whose grace period is over: schema, role, large
+// objects, a login of their own, the name, domains, which others may have then. The row of the tenant with
 // its id and slugs stays, so that neither is ever used again. It takes the oldest first, and up to limit tenants; a limit
 // below 1 is refused. It returns those that are gone now.
 //
@@ -84,7 +84,8 @@ func (c *Catalog) purge(ctx context.Context, id tenant.ID) (bool, error) {
 // 6,400 of them in all transactions together.
 const dropChunk = 256
 
-// purgeTx removes a tenant, or, when it has more than chunk tables, that many of them; it
+// purgeTx removes a tenant, or, when it has more than chunk tables, that many of them, and
+// the same with large objects; it
 // reports whether something is left. What it returns is the tenant when nothing is.
 func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk int) (after tenant.Tenant, left bool, err error) {
 	before, err := scanTenant(tx.QueryRow(ctx, sqlLockToPurge, id, c.graceEnd()))
@@ -107,6 +108,9 @@ func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk in
 		_, err := tx.Exec(ctx, "DROP "+strings.Join(relations[:chunk], " CASCADE; DROP ")+" CASCADE")
 		return after, true, err
 	}
+	if left, err := c.unlink(ctx, tx, schema, chunk); err != nil || left {
+		return after, left, err
+	}
 	if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+quote(schema)+` CASCADE`); err != nil {
 		return after, false, err
 	}
@@ -126,6 +130,31 @@ func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk in
 		return after, false, err
 	}
 	return after, false, c.tell(ctx, tx, EventPurged, after, difference(before, after))
+}
+
+// unlink removes the large objects that a tenant's sessions have made, which are in no
+// schema, up to chunk of them; it reports whether more are left. Only a member of the role
+// may, which control is for this moment.
+func (c *Catalog) unlink(ctx context.Context, tx pgx.Tx, role string, chunk int) (left bool, err error) {
+	if c.cfg.WithoutRoles {
+		return false, nil // whose they are is not known
+	}
+	rows, err := tx.Query(ctx, sqlLargeObjects, role, chunk+1)
+	if err != nil {
+		return false, err
+	}
+	objects, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+	if err != nil || len(objects) == 0 {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, `GRANT `+quote(role)+` TO CURRENT_USER`); err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, sqlUnlink, objects[:min(len(objects), chunk)]); err != nil {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, `REVOKE `+quote(role)+` FROM CURRENT_USER`)
+	return len(objects) > chunk, err
 }
 
 // dropRoles drops a tenant's role and its login, if it has one. A role on which something

@@ -141,6 +141,14 @@ SELECT CASE c.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' W
  WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
  ORDER BY c.relispartition DESC, c.relkind = 'p', c.oid LIMIT $2`
 
+// sqlLargeObjects is at most $2 of the large objects of the role $1.
+const sqlLargeObjects = `
+SELECT m.oid FROM pg_largeobject_metadata m JOIN pg_roles r ON r.oid = m.lomowner
+ WHERE r.rolname = $1 LIMIT $2`
+
+// sqlUnlink removes the large objects $1. It takes a lock for each.
+const sqlUnlink = `SELECT lo_unlink(oid) FROM unnest($1::oid[]) oid`
+
 // sqlPurged notes that nothing is left of a deleted tenant but its id and its slugs. Its
 // row is locked.
 const sqlPurged = `

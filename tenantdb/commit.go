@@ -9,10 +9,11 @@ import (
 )
 
 // checkStatement raises an error unless the session is in the role $1. The text that it
-// can't read as a number stands in the error, and tells.
+// can't read as a number stands in the error, and tells. All names have their schema,
+// whatever the search path has become.
 var checkStatement = pgconn.StatementDescription{
 	Name:      "tenantwall_check",
-	SQL:       `SELECT ('1' || CASE WHEN current_user::text = $1 THEN '' ELSE ' ` + leftTenant + `' END)::int`,
+	SQL:       `SELECT (CASE WHEN current_user::pg_catalog.text OPERATOR(pg_catalog.=) $1 THEN '1' ELSE '` + leftTenant + `' END)::int`,
 	ParamOIDs: []uint32{pgtype.TextOID},
 	Fields:    []pgconn.FieldDescription{{Name: "int4", DataTypeOID: pgtype.Int4OID}},
 }
@@ -23,8 +24,9 @@ const commitSQL = "commit"
 // error may leave it open.
 //
 // The check is kept prepared where it can be: parsed and planned each time, it would cost
-// the server as much as all else that an empty transaction does.
-func (x *exchange) commit(ctx context.Context) (err error) {
+// the server as much as all else that an empty transaction does. Where a statement of the
+// transaction may have prepared another one of its name (lasting), it is sent without one.
+func (x *exchange) commit(ctx context.Context, lasting bool) (err error) {
 	var tag pgconn.CommandTag
 	if tracer := x.c.tracer; tracer != nil {
 		ctx = tracer.TraceQueryStart(ctx, x.c.Conn, pgx.TraceQueryStartData{SQL: commitSQL})
@@ -32,7 +34,7 @@ func (x *exchange) commit(ctx context.Context) (err error) {
 	}
 	x.pipeline = x.c.PgConn().StartPipeline(ctx)
 	if x.db.roles {
-		x.sendCheck()
+		x.sendCheck(!lasting && x.c.mode == pgx.QueryExecModeCacheStatement)
 	}
 	x.pipeline.SendQueryParams(commitSQL, nil, nil, nil, nil)
 	if err := x.pipeline.Sync(); err != nil {
@@ -50,9 +52,9 @@ func (x *exchange) commit(ctx context.Context) (err error) {
 	return nil
 }
 
-func (x *exchange) sendCheck() {
+func (x *exchange) sendCheck(named bool) {
 	role := [][]byte{appendSchemaName(nil, x.tenant)}
-	if x.c.mode != pgx.QueryExecModeCacheStatement {
+	if !named {
 		x.pipeline.SendQueryParams(checkStatement.SQL, role, checkStatement.ParamOIDs, nil, nil)
 		return
 	}

@@ -95,6 +95,5 @@
 // thousands of tenants in a cluster: a connection that has touched 2,000 schemas holds 135 MB.
 // [WithPools] spreads tenants over gateways and clusters. Behind a pooler that keeps no
 // prepared statements, the pool needs another mode, see [Open]. What an attacker with a whole
-// statement of a transaction can do is written in SECURITY.md, and [Catalog.GiveLogin] closes
-// it.
+// statement can still do is written in SECURITY.md, and [Catalog.GiveLogin] closes it.
 package tenantdb

@@ -14,11 +14,11 @@ import (
 
 // exchange is one round trip on one connection:
 //
-//	Close of names no longer wanted · bind · Parse if it is new here · Bind, Execute … · check · Sync
+//	Close of names no longer wanted · bind · Parse if it is new here · Bind, Execute · check … · Sync
 //
 // All of it is one implicit transaction (PostgreSQL documentation, 55.2.3): the binding
-// ends with it, and what the check refuses is undone. Within a transaction that is bound
-// already there is no bind and no check; COMMIT carries it.
+// ends with it, and what a check refuses is undone. Within a transaction that is bound
+// already there is no bind.
 type exchange struct {
 	db       *DB
 	c        *conn
@@ -29,14 +29,15 @@ type exchange struct {
 	described  bool // an exchange of its own has described statements for this one
 	closes     int  // names deallocated
 	bindParsed bool // the bind statement was prepared
-	checked    bool // the check follows the last statement
+	checked    bool // there is a check among the statements
+	unread     bool // one is behind the statement whose result was handed out last
 }
 
 // open sends the exchange up to the statements, in one burst with them: nothing leaves
 // before [exchange.sync].
 func (x *exchange) open(ctx context.Context) {
 	x.pipeline = x.c.PgConn().StartPipeline(ctx)
-	x.closes, x.bindParsed, x.checked = 0, false, false
+	x.closes, x.bindParsed, x.checked, x.unread = 0, false, false, false
 	if !x.described { // a name that made room for another one of this exchange is needed by it
 		x.closes = len(x.c.evicted)
 		for _, name := range x.c.evicted {
@@ -150,17 +151,16 @@ func (x *exchange) describe(ctx context.Context, queries []query) error {
 	if err := x.sync(); err != nil {
 		return err
 	}
-	for _, q := range unknown {
+	for i, q := range unknown {
 		if seen[form{q.sql, q.named()}] != q {
 			continue
 		}
-		results, err := x.pipeline.GetResults()
+		sd, err := x.description()
 		if err != nil {
+			for _, q := range unknown[i:] { // prepared or not: who knows
+				x.forget(q)
+			}
 			return x.fail(err)
-		}
-		sd, ok := results.(*pgconn.StatementDescription)
-		if !ok {
-			return x.fail(fmt.Errorf("tenantdb: expected a statement's description, got %T", results))
 		}
 		x.learn(q, sd)
 	}
@@ -169,6 +169,19 @@ func (x *exchange) describe(ctx context.Context, queries []query) error {
 	}
 	x.described = true
 	return x.pipeline.Close()
+}
+
+// description is the next result, which is a statement's description.
+func (x *exchange) description() (*pgconn.StatementDescription, error) {
+	results, err := x.pipeline.GetResults()
+	if err != nil {
+		return nil, err
+	}
+	sd, ok := results.(*pgconn.StatementDescription)
+	if !ok {
+		return nil, fmt.Errorf("tenantdb: expected a statement's description, got %T", results)
+	}
+	return sd, nil
 }
 
 // statementName is the name to prepare a statement under: none for one that is not kept.
@@ -189,8 +202,22 @@ func (x *exchange) learn(q *query, sd *pgconn.StatementDescription) {
 	}
 }
 
-// queue adds a statement whose arguments are encoded.
+// queue adds a statement whose arguments are encoded, and right behind one that may change
+// the role the check of it: nothing is executed for anybody else, not in a batch and not in
+// a transaction. The check is sent without a name, which such a statement could have taken.
 func (x *exchange) queue(q *query) {
+	x.send(q)
+	if x.checks(q) {
+		x.checked = true
+		x.c.role = appendSchemaName(x.c.role[:0], x.tenant)
+		x.pipeline.SendQueryParams(checkStatement.SQL, [][]byte{x.c.role}, checkStatement.ParamOIDs, nil, nil)
+	}
+}
+
+// checks reports whether a statement may change the role of its session.
+func (x *exchange) checks(q *query) bool { return q.verb == lasting && x.db.roles }
+
+func (x *exchange) send(q *query) {
 	v := q.values
 	switch {
 	case q.st == nil:
@@ -208,30 +235,18 @@ func (x *exchange) queue(q *query) {
 	}
 }
 
-// queueCheck adds the check that the session is still in its role, where that is in doubt.
-func (x *exchange) queueCheck(queries []query) {
-	if x.bound || !x.db.roles {
-		return
-	}
-	for i := range queries {
-		if queries[i].verb != plain {
-			x.checked = true
-			x.pipeline.SendQueryParams(checkStatement.SQL, [][]byte{x.c.role}, checkStatement.ParamOIDs, nil, nil)
-			return
+// result is the next statement's. The check behind the one before it comes first.
+func (x *exchange) result(q *query) (*pgconn.ResultReader, error) {
+	if x.unread {
+		x.unread = false
+		if err := x.readAll(); err != nil {
+			return nil, x.countLeft(err)
 		}
 	}
-}
-
-// result is the next statement's.
-func (x *exchange) result(q *query) (*pgconn.ResultReader, error) {
 	if q.parse {
-		results, err := x.pipeline.GetResults()
+		sd, err := x.description()
 		if err != nil {
 			return nil, x.explain(q, err)
-		}
-		sd, ok := results.(*pgconn.StatementDescription)
-		if !ok {
-			return nil, fmt.Errorf("tenantdb: expected a statement's description, got %T", results)
 		}
 		if q.st.sameColumns(sd) {
 			x.c.keep(q.st)
@@ -247,6 +262,7 @@ func (x *exchange) result(q *query) (*pgconn.ResultReader, error) {
 	if !ok {
 		return nil, fmt.Errorf("tenantdb: expected a result, got %T", results)
 	}
+	x.unread = x.checks(q)
 	return reader, nil
 }
 
@@ -286,7 +302,7 @@ func (x *exchange) finish() error {
 	return x.countLeft(err)
 }
 
-// countLeft is what the caller is told of the check's refusal, which it counts; any other
+// countLeft is what the caller is told of a check's refusal, which it counts; any other
 // error stays as it is.
 func (x *exchange) countLeft(err error) error {
 	if !isLeftTenant(err) {

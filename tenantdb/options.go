@@ -21,7 +21,8 @@ func WithLogger(log *slog.Logger) Option {
 // WithPools chooses the pool for each tenant, with nil for the one given to [Open]. It is
 // for tenants with a login of their own, for gateways that are sharded because one has too
 // many memberships, and for tenants that live in another cluster. It is called for every
-// statement, by many goroutines at once. The pools are the caller's to close.
+// statement, by many goroutines at once. The pools are the caller's to close, and to be
+// held to [Audit], which Open does for its own alone.
 func WithPools(pool func(tenant.Tenant) *pgxpool.Pool) Option {
 	return func(db *DB) { db.pools = pool }
 }

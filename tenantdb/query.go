@@ -62,7 +62,7 @@ options:
 	if q.verb = verbOf(q.sql); q.verb == control {
 		return q, ErrTransactionControl
 	}
-	if q.verb == lasting && len(q.args) == 0 {
+	if q.verb != plain && len(q.args) == 0 {
 		q.mode = pgx.QueryExecModeExec // to describe it would cost a trip and tell nothing
 	}
 	return q, nil

@@ -57,7 +57,6 @@ func (r *rows) start(ctx context.Context, sql string, args []any, discard bool) 
 	}
 	x.open(ctx)
 	x.queue(&r.q)
-	x.queueCheck(queries)
 	if err := x.sync(); err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (r *rows) Close() {
 // something in it.
 func (r *rows) giveBack() {
 	if r.lease != nil {
-		release(r.lease, r.q.verb != plain)
+		release(r.lease, r.q.verb == lasting)
 		r.lease = nil
 	}
 }

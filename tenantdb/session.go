@@ -34,8 +34,8 @@ type Session struct {
 // closed.
 //
 // One statement is one transaction. A statement other than SELECT, INSERT, UPDATE, DELETE,
-// MERGE, VALUES, TABLE and WITH may leave something in the session for the next tenant, so
-// its connection is closed afterwards.
+// MERGE, VALUES, TABLE, WITH, SET LOCAL, LOCK, NOTIFY and SHOW may leave something in the
+// session for the next tenant, so its connection is closed afterwards.
 //
 // Errors besides PostgreSQL's and those of [tenant.Tenant.Usable] are
 // [ErrTransactionControl], [ErrSimpleProtocol] and [ErrLeftTenant].

@@ -65,8 +65,9 @@ func AcceptUnrevokedSetConfig() SetupOption {
 //
 // It makes the two logins of roles and the schema [ControlSchema], gives each login what
 // it needs, and takes from PUBLIC what lets one tenant reach another: the function
-// set_config, making temporary tables and schemas in this database, and the schema public.
-// Other programs that use the database with roles of their own lose these too.
+// set_config, making temporary tables and schemas in this database, the schema public, the
+// languages of DO, and the function behind the view pg_prepared_statements. Other programs
+// that use the database with roles of their own lose these too.
 //
 // It may be called again, also at the same time by several processes: what is as it should
 // be stays. Another gateway is made by calling it again with the name. A login that exists

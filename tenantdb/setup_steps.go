@@ -24,7 +24,7 @@ type setupTx struct {
 // allow leaves no error, only a state that the audit finds.
 func (s *setupTx) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.begin, s.makeControl, s.makeGateway, s.grantDatabase, s.makeSchema, s.revokePublic, s.grantSetConfig,
+		s.begin, s.makeControl, s.makeGateway, s.grantDatabase, s.makeSchema, s.revokePublic, s.grantSetConfig, s.revokeBlocks, s.revokeStatements,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -197,6 +197,37 @@ func (s *setupTx) grantSetConfig(ctx context.Context) error {
 		`REVOKE EXECUTE ON FUNCTION `+setConfig+` FROM PUBLIC`,
 		`GRANT EXECUTE ON FUNCTION `+setConfig+` TO `+quote(s.gateway.name),
 		`GRANT EXECUTE ON FUNCTION `+setConfig+` TO `+quote(s.control.name)+` WITH GRANT OPTION`)
+}
+
+// sqlSetupLanguages are the languages that DO takes of everybody who may use them.
+const sqlSetupLanguages = `SELECT lanname::text FROM pg_language WHERE lanpltrusted AND laninline <> 0 ORDER BY lanname`
+
+// revokeBlocks keeps the languages to control, whose migrations make functions. Who may call
+// a function needs no right to its language; DO does.
+func (s *setupTx) revokeBlocks(ctx context.Context) error {
+	rows, err := s.tx.Query(ctx, sqlSetupLanguages)
+	if err != nil {
+		return err
+	}
+	languages, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, language := range languages {
+		err := s.try(ctx,
+			`REVOKE USAGE ON LANGUAGE `+quote(language)+` FROM PUBLIC`,
+			`GRANT USAGE ON LANGUAGE `+quote(language)+` TO `+quote(s.control.name))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revokeStatements keeps the texts of prepared statements, which may hold the values of
+// other tenants, from who has a connection after them.
+func (s *setupTx) revokeStatements(ctx context.Context) error {
+	return s.try(ctx, `REVOKE EXECUTE ON FUNCTION pg_catalog.pg_prepared_statement() FROM PUBLIC`)
 }
 
 // exec runs statements, of which some may be empty.

@@ -123,7 +123,7 @@ func (t *tx) Commit(ctx context.Context) error {
 	var err error
 	if t.outer != nil {
 		err = t.Tx.Commit(ctx)
-	} else if err = t.x.commit(ctx); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
+	} else if err = t.x.commit(ctx, t.lasting); err != nil && t.Tx.Conn().PgConn().TxStatus() != 'I' {
 		t.lasting = true // it is open still: closed here, and not behind the back of who may read from it
 	}
 	t.end()
@@ -171,7 +171,7 @@ func (t *tx) outermost() *tx {
 
 // note takes down that a statement may leave something in the session.
 func (t *tx) note(v verb) {
-	if v != plain {
+	if v == lasting {
 		t.outermost().lasting = true
 	}
 }
@@ -213,7 +213,7 @@ func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []strin
 	if t.over() {
 		return 0, pgx.ErrTxClosed
 	}
-	return t.Tx.CopyFrom(ctx, table, columns, src)
+	return t.x.copyFrom(ctx, table, columns, src)
 }
 
 // Prepare gives a statement a name, which lives as long as the connection, so that this is
@@ -226,8 +226,11 @@ func (t *tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDe
 	return t.Tx.Prepare(ctx, name, sql)
 }
 
-// Conn is the bare connection.
+// Conn is the bare connection, and nil after the end: another tenant may have it by then.
 func (t *tx) Conn() *pgx.Conn {
+	if t.over() {
+		return nil
+	}
 	t.note(lasting)
 	return t.Tx.Conn()
 }

@@ -347,6 +347,7 @@ func assertOver(t testing.TB, tx pgx.Tx, what string) {
 	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
 	_, err = tx.Prepare(ctx, "x", `SELECT 1`)
 	require.ErrorIs(t, err, pgx.ErrTxClosed, what)
+	assert.Nil(t, tx.Conn(), "%s: another tenant's connection", what)
 	require.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxClosed, what)
 	require.ErrorIs(t, tx.Rollback(ctx), pgx.ErrTxClosed, what)
 }

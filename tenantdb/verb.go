@@ -9,9 +9,13 @@ type verb uint8
 const (
 	// plain statements read or write rows and leave nothing behind.
 	plain verb = iota
-	// lasting statements may leave something in the session that outlives a transaction
-	// (SET, LISTEN, PREPARE, DECLARE … WITH HOLD), or run code that does (DO, CALL). All
-	// that is not known to be plain is lasting.
+	// passing statements leave nothing that outlives their transaction, and can't change its
+	// role: LOCK, NOTIFY, SHOW, SET LOCAL of another setting. They must stay without a check,
+	// which would take the transaction's snapshot before the next LOCK.
+	passing
+	// lasting statements may change the role, or leave something in the session that outlives
+	// a transaction (SET, LISTEN, PREPARE, DECLARE … WITH HOLD), or run code that does (DO,
+	// CALL). All that is not known to be something else is lasting.
 	lasting
 	// control statements begin or end a transaction or a savepoint, or set it aside.
 	control
@@ -31,10 +35,34 @@ func verbOf(sql string) verb {
 		return plain
 	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE":
 		return control
+	case "LOCK", "NOTIFY", "SHOW":
+		return passing
+	case "SET":
+		return verbOfSet(rest)
 	case "PREPARE":
 		if next, _ := cutWord(rest); strings.EqualFold(next, "TRANSACTION") {
 			return control
 		}
+	}
+	return lasting
+}
+
+// verbOfSet reads what follows SET. LOCAL and its like count only in front of a further
+// word: SET local.x = 1 is a setting of the session's.
+func verbOfSet(rest string) verb {
+	scope, rest := cutWord(rest)
+	name, _ := cutWord(rest)
+	switch strings.ToUpper(scope) {
+	case "TRANSACTION", "CONSTRAINTS":
+		if name != "" {
+			return passing
+		}
+	case "LOCAL":
+		switch strings.ToUpper(name) {
+		case "", "U", "ROLE", "SESSION", "SESSION_AUTHORIZATION": // U&"\0072ole" is role as well
+			return lasting
+		}
+		return passing
 	}
 	return lasting
 }
