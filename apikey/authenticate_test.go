@@ -321,6 +321,12 @@ func TestKeyIsExchangedForATokenThatActsAsIt(t *testing.T) {
 	_, expires, err := x.Token(t.Context(), secret, home)
 	require.NoError(t, err)
 	assert.False(t, expires.After(short.ExpiresAt), "a token does not outlive its key")
+
+	now := s.clock.Now()
+	s.clock.Pass(now.Truncate(time.Second).Add(time.Second + 100*time.Millisecond).Sub(now))
+	_, secret = s.mint(t, acme, func(n *apikey.NewKey) { n.ExpiresAt = s.clock.Now().Add(500 * time.Millisecond) })
+	status, _ = exchange(t, x, post("X-API-Key", secret))
+	assert.Equal(t, http.StatusUnauthorized, status, "what is left of the key is too short for a token")
 }
 
 func TestExchangeRefusesWhatAuthenticateDoes(t *testing.T) {

@@ -37,7 +37,7 @@ func (k *Keys) change(ctx context.Context, what string, in tenant.ID, fn func(c 
 	// Counting needs to see what the transaction before has committed, whatever the
 	// server's default isolation is.
 	begin := fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d`, k.cfg.LockTimeout.Milliseconds())
-	c := &change{k: k, tenant: tenant.Tenant{ID: in}, now: k.now()}
+	c := &change{k: k, tenant: tenant.Tenant{ID: in}}
 	err := pgx.BeginTxFunc(ctx, k.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
 		c.tx = tx
 		err := tx.QueryRow(ctx, sqlLockTenant, in).Scan(&c.tenant.Status, &c.tenant.Version)
@@ -47,6 +47,7 @@ func (k *Keys) change(ctx context.Context, what string, in tenant.ID, fn func(c 
 		case err != nil:
 			return fmt.Errorf("hold the tenant: %w", err)
 		}
+		c.now = k.now() // and not before: others may have held the tenant for long
 		return fn(c)
 	})
 	// With an error too, because a commit whose answer was lost may have been done.
@@ -90,11 +91,15 @@ func (c *change) makeRoom(ctx context.Context, replaces bool) error {
 	if _, err := c.tx.Exec(ctx, sqlTrim, c.tenant.ID, c.now.Add(-c.k.cfg.KeepEnded), maxEnded, c.now); err != nil {
 		return fmt.Errorf("forget old keys: %w", err)
 	}
-	var current, all int
-	if err := c.tx.QueryRow(ctx, sqlCount, c.tenant.ID, c.now).Scan(&current, &all); err != nil {
+	var current, rotated int
+	if err := c.tx.QueryRow(ctx, sqlCount, c.tenant.ID, c.now).Scan(&current, &rotated); err != nil {
 		return fmt.Errorf("count the keys: %w", err)
 	}
-	if !replaces && current >= c.k.cfg.MaxKeys || all >= 2*c.k.cfg.MaxKeys {
+	grows := current
+	if replaces {
+		grows = rotated
+	}
+	if grows >= c.k.cfg.MaxKeys {
 		return ErrKeyLimit
 	}
 	return nil

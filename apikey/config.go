@@ -80,7 +80,8 @@ type Config struct {
 	FlushEvery time.Duration
 
 	// KeepEnded is how long the tenant's list has keys that were revoked or have expired; 0
-	// means 90 days. It has the last 1,000 of them at most.
+	// means 90 days. Those that ended longer ago, and all but the last 1,000, are forgotten
+	// when the tenant's next key is made.
 	KeepEnded time.Duration
 
 	// LockTimeout bounds how long a change waits for others of the same tenant, up to a

@@ -52,7 +52,7 @@ func NewExchange(keys *Keys, issuer Issuer, cfg AuthenticateConfig) (*Exchange, 
 }
 
 // Token makes a token of a key. The errors are those of [Keys.Verify], and that of the
-// issuer.
+// issuer. Tokens end in whole seconds, so a key may be refused as expired within its last one.
 func (x *Exchange) Token(ctx context.Context, key string, from netip.Addr) (token string, expiresAt time.Time, err error) {
 	verified, err := x.keys.Verify(ctx, key, from)
 	if err != nil {
@@ -63,6 +63,9 @@ func (x *Exchange) Token(ctx context.Context, key string, from netip.Addr) (toke
 		notAfter = verified.ExpiresAt
 	}
 	token, expiresAt, err = x.issuer.IssueKey(verified.Principal(), notAfter)
+	if err != nil && notAfter.Sub(x.keys.cfg.Now()) < time.Second {
+		return "", time.Time{}, errExpired // what is left of the key is too short for a token
+	}
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("apikey: exchange a key: %w", err)
 	}

@@ -224,6 +224,21 @@ func TestTenantHasABoundedNumberOfKeys(t *testing.T) {
 	assert.Len(t, keys, 4, "what has ended long ago is forgotten: three that are good, and the one that was revoked just now")
 }
 
+func TestRotatedKeysAreCountedApart(t *testing.T) {
+	t.Parallel()
+	s := setUp(t, func(cfg *apikey.Config) { cfg.MaxKeys = 2 })
+	acme := s.create(t, "acme-corp")
+	key, _ := s.mint(t, acme)
+	for range 2 {
+		var err error
+		key, _, err = s.keys.Rotate(t.Context(), acme.ID, ada, key.ID, time.Hour)
+		require.NoError(t, err)
+	}
+	_, _, err := s.keys.Rotate(t.Context(), acme.ID, ada, key.ID, time.Hour)
+	require.ErrorIs(t, err, apikey.ErrKeyLimit, "two are rotated, though only one is not")
+	s.mint(t, acme)
+}
+
 func TestListIsInTheOrderOfMaking(t *testing.T) {
 	t.Parallel()
 	s := setUp(t)

@@ -68,6 +68,9 @@ func (c *change) replace(ctx context.Context, old Key, by Minter, overlap time.D
 		return Key{}, "", err
 	}
 	until := c.now.Add(overlap)
+	if old.ExpiresAt.Before(until) && !old.ExpiresAt.IsZero() {
+		until = old.ExpiresAt // an overlap makes no key live longer
+	}
 	var revoked *time.Time
 	if overlap == 0 {
 		revoked = &c.now

@@ -54,6 +54,34 @@ func TestRotatedKeyWorksUntilTheOverlapEnds(t *testing.T) {
 	assert.Equal(t, map[string]string{"key": next.ID, "by": "ben", "until": until.Format(time.RFC3339Nano)}, events[1].After)
 }
 
+// The overlap is whole, however long a change waits for others of the tenant.
+func TestOverlapBeginsWhenTheTenantIsHeld(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	acme := s.create(t, "acme-corp")
+	key, _ := s.mint(t, acme)
+	other, err := s.control.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), `SELECT FROM tenantwall.tenant WHERE id = $1 FOR UPDATE`, acme.ID)
+	require.NoError(t, err)
+	rotated := make(chan error, 1)
+	go func() {
+		_, _, err := s.keys.Rotate(t.Context(), acme.ID, ada, key.ID, time.Minute)
+		rotated <- err
+	}()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := s.control.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		return assert.NoError(t, err) && waits
+	}, 30*time.Second, 5*time.Millisecond)
+	s.clock.Pass(5 * time.Second)
+	require.NoError(t, other.Rollback(t.Context()))
+	require.NoError(t, <-rotated)
+	old, err := s.keys.Get(t.Context(), acme.ID, key.ID)
+	require.NoError(t, err)
+	assert.Equal(t, s.clock.Now().Add(time.Minute).UTC().Truncate(time.Microsecond), old.ExpiresAt)
+}
+
 func TestLeakedKeyIsRotatedAtOnce(t *testing.T) {
 	t.Parallel()
 	var told atomic.Int64
@@ -90,6 +118,8 @@ func TestOverlapIsWithinItsBounds(t *testing.T) {
 	old, err := s.keys.Get(t.Context(), acme.ID, key.ID)
 	require.NoError(t, err)
 	assert.Equal(t, key.ExpiresAt, old.ExpiresAt, "an overlap makes no key live longer")
+	events := s.told(t, acme)
+	assert.Equal(t, key.ExpiresAt.Format(time.RFC3339Nano), events[len(events)-1].After["until"], "and the event tells the end that it has")
 }
 
 func TestScopesThatTheProductHasNoMoreAreNotRotated(t *testing.T) {

@@ -29,9 +29,9 @@ const sqlKey = `SELECT ` + keyColumns + ` FROM tenantwall.api_key k WHERE k.tena
 // sqlKeys are all keys of $1. There are few, see sqlTrim.
 const sqlKeys = `SELECT ` + keyColumns + ` FROM tenantwall.api_key k WHERE k.tenant_id = $1 ORDER BY k.created_at, k.id`
 
-// sqlCount counts the keys of $1 that are good at $2: those that were not rotated, and all.
+// sqlCount counts the keys of $1 that are good at $2: those that were not rotated, and those that were.
 const sqlCount = `
-SELECT count(*) FILTER (WHERE k.replaced_by IS NULL), count(*)
+SELECT count(*) FILTER (WHERE k.replaced_by IS NULL), count(*) FILTER (WHERE k.replaced_by IS NOT NULL)
   FROM tenantwall.api_key k WHERE k.tenant_id = $1 AND ` + usable + `$2)`
 
 // sqlTrim forgets the keys of $1 that had ended by $2, all but the $3 newest of those that are

@@ -136,25 +136,30 @@ func clockOf(now func() time.Time) func() time.Duration {
 // Lookup implements [tenant.Store]. Besides the contract's errors there are those of the
 // store, as they are, and that of a context which ends while another caller asks the store.
 func (c *Cache) Lookup(ctx context.Context, ref tenant.Ref) (tenant.Tenant, error) {
-	switch e, err := c.find(ref); {
-	case err != nil:
-		return tenant.Tenant{}, err
+	e, err := c.find(ref)
+	switch {
 	case e != nil:
-		return e.tenant, nil
+		c.answers.RecordHits(1)
+	case err != nil:
+		c.negativeHits.RecordHits(1)
+	default:
+		c.answers.RecordMisses(1)
+		return c.miss(ctx, ref)
 	}
-	c.answers.RecordMisses(1)
-	return c.miss(ctx, ref)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	return e.tenant, nil
 }
 
-// find is what is known of ref: a tenant, that there is none, or neither.
+// find is what is known of ref: a tenant, with an error if ref does not name it any more; the
+// error alone when ref leads nowhere; or neither.
 func (c *Cache) find(ref tenant.Ref) (*entry, error) {
 	now := c.clock()
 	if e := c.entry(ref); e != nil && c.fresh(e, now) {
-		c.answers.RecordHits(1)
 		return e, e.refusal(ref)
 	}
 	if a, there := c.negative.GetIfPresent(ref); there && now < a.until {
-		c.negativeHits.RecordHits(1)
 		return nil, a.err
 	}
 	return nil, nil

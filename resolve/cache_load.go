@@ -29,13 +29,15 @@ func (c *Cache) miss(ctx context.Context, ref tenant.Ref) (tenant.Tenant, error)
 		if mine {
 			return c.load(ctx, ref, l)
 		}
-		select {
-		case <-ctx.Done():
-			return tenant.Tenant{}, fmt.Errorf("wait for a look-up of a tenant: %w", ctx.Err())
-		case <-l.done:
-		}
-		if !l.void {
-			return l.tenant, l.err
+		if l != nil {
+			select {
+			case <-ctx.Done():
+				return tenant.Tenant{}, fmt.Errorf("wait for a look-up of a tenant: %w", ctx.Err())
+			case <-l.done:
+			}
+			if !l.void {
+				return l.tenant, l.err
+			}
 		}
 		switch e, err := c.find(ref); {
 		case err != nil:
@@ -47,7 +49,8 @@ func (c *Cache) miss(ctx context.Context, ref tenant.Ref) (tenant.Tenant, error)
 }
 
 // join is the load of ref that is under way, or a new one, which is the caller's own to do.
-// Nobody waits for one whose answer would be too old.
+// Nobody waits for one whose answer would be too old. It is nil when one has ended since the
+// caller found nothing, and ref is known by now.
 func (c *Cache) join(ref tenant.Ref) (_ *load, mine bool) {
 	now := c.clock()
 	c.mu.Lock()
@@ -55,9 +58,22 @@ func (c *Cache) join(ref tenant.Ref) (_ *load, mine bool) {
 	if l, ok := c.loads[ref]; ok && now-l.began < c.ttl {
 		return l, false
 	}
+	if c.isLoaded(ref, now) {
+		return nil, false
+	}
 	l := &load{began: now, epoch: c.epoch, done: make(chan struct{})}
 	c.loads[ref] = l
 	return l, true
+}
+
+// isLoaded reports whether a load has left something about ref. It asks neither the clock nor
+// the bus, for the caller holds the lock, and they may be waiting for it.
+func (c *Cache) isLoaded(ref tenant.Ref, now time.Duration) bool {
+	if e := c.entry(ref); e != nil && now < e.until {
+		return true
+	}
+	a, there := c.negative.GetIfPresent(ref)
+	return there && now < a.until
 }
 
 // load asks for ref, and tells those who wait. Its own caller is told what was found even if

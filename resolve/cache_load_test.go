@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tenantwall/tenantwall/internal/testclock"
 	"github.com/tenantwall/tenantwall/resolve"
 	"github.com/tenantwall/tenantwall/tenant"
 )
@@ -19,14 +20,14 @@ import (
 func TestThousandCallersOfOneColdTenantCauseOneLookup(t *testing.T) {
 	t.Parallel()
 	for _, ref := range []tenant.Ref{tenant.BySlug("acme-corp"), tenant.BySlug("nobody"), tenant.ByDomain("notes.acme.example")} {
-		c := newCached(t, resolve.CacheConfig{})
+		clock := testclock.At(time.Now()) // nothing gets too old, however long it takes
+		c := newCached(t, resolve.CacheConfig{Now: clock.Now})
 		const callers = 1000
 		var waiting atomic.Int64
 		c.store.afterRead(func(tenant.Ref) {
 			for waiting.Load() < callers {
 				time.Sleep(time.Millisecond)
 			}
-			time.Sleep(20 * time.Millisecond) // the last of them has to get from the count to its wait
 		})
 		var group sync.WaitGroup
 		for range callers {
@@ -42,6 +43,28 @@ func TestThousandCallersOfOneColdTenantCauseOneLookup(t *testing.T) {
 		assert.EqualValues(t, 1, c.store.asked.Load(), "%v", ref)
 		assert.EqualValues(t, 1, c.Stats().Loads)
 		assert.EqualValues(t, callers, c.Stats().Misses+c.Stats().Hits+c.Stats().NegativeHits)
+	}
+}
+
+// Between finding nothing and joining a load, another caller's load may end.
+func TestCallerWhoComesAsALoadEndsAsksNobody(t *testing.T) {
+	t.Parallel()
+	for _, ref := range []tenant.Ref{tenant.BySlug("acme-corp"), tenant.BySlug("nobody")} {
+		now, calls := time.Now(), 0
+		var overtake func()
+		c := newCached(t, resolve.CacheConfig{Now: func() time.Time {
+			if calls++; calls == 2 && overtake != nil { // behind the first look into memory
+				f := overtake
+				overtake = nil
+				f()
+			}
+			return now
+		}})
+		calls = 0
+		overtake = func() { _, _ = c.Lookup(t.Context(), ref) }
+		_, _ = c.Lookup(t.Context(), ref)
+		assert.Nil(t, overtake, "the other caller came between")
+		assert.EqualValues(t, 1, c.store.asked.Load(), "%v", ref)
 	}
 }
 

@@ -111,7 +111,7 @@ func TestMessagesThatCannotBeReadAreIgnored(t *testing.T) {
 	b.Subscribe(resolve.KindTenant, got.add)
 	for _, text := range []string{
 		"", "hello", "{}", `{"v":2,"kind":"tenant"}`, strings.Repeat("x", 1<<20),
-		`{"v":1,"kind":"tenant","tenant":"nobody"}`, `{"v":1,"kind":"tenant"}` + strings.Repeat(" ", 1024),
+		`{"v":1,"kind":"tenant","tenant":"nobody"}`, `{"v":1,"kind":"tenant"}` + strings.Repeat(" ", 2048),
 	} {
 		require.NoError(t, client.Publish(t.Context(), p+":changes", text).Err())
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	messageVersion = 1
-	maxMessageLen  = 1024
+	maxMessageLen  = 2048 // a subject grows to six times its length when each byte is escaped
 	maxKindLen     = 32
 	maxSubjectLen  = 256
 )
