@@ -12,9 +12,10 @@ import (
 )
 
 // Purge removes what is left of tenants whose grace period is over: schema, role, large
-// objects, a login of their own, the name, domains, which others may have then. The row of the tenant with
-// its id and slugs stays, so that neither is ever used again. It takes the oldest first, and up to limit tenants; a limit
-// below 1 is refused. It returns those that are gone now.
+// objects, a login of their own, the name, domains, which others may have then. The row of
+// the tenant with its id and slugs stays, so that neither is ever used again. It takes the
+// oldest first, and up to limit tenants; a limit below 1 is refused. It returns those that
+// are gone now.
 //
 // Each tenant is one transaction, so a purge that is broken off has purged some wholly. A
 // schema with very many tables is emptied in several before that, for a transaction has
@@ -84,9 +85,8 @@ func (c *Catalog) purge(ctx context.Context, id tenant.ID) (bool, error) {
 // 6,400 of them in all transactions together.
 const dropChunk = 256
 
-// purgeTx removes a tenant, or, when it has more than chunk tables, that many of them, and
-// the same with large objects; it
-// reports whether something is left. What it returns is the tenant when nothing is.
+// purgeTx removes a tenant, or, when it has more than chunk tables or large objects, that many
+// of them; it reports whether something is left. What it returns is the tenant when nothing is.
 func (c *Catalog) purgeTx(ctx context.Context, tx pgx.Tx, id tenant.ID, chunk int) (after tenant.Tenant, left bool, err error) {
 	before, err := scanTenant(tx.QueryRow(ctx, sqlLockToPurge, id, c.graceEnd()))
 	if errors.Is(err, pgx.ErrNoRows) {
