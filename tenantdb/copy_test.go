@@ -2,7 +2,6 @@ package tenantdb_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -122,6 +121,6 @@ func TestCopyOfASourceThatFails(t *testing.T) {
 		}
 		return []any{"lost"}, nil // without end
 	}))
-	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+	require.ErrorIs(t, err, context.Canceled)
 	assertClean(t, w, pool, db, a)
 }

@@ -39,7 +39,7 @@ func ExampleStore() {
 // A store of one's own is held to what every store promises, in a test of its package. Here
 // it is the one in memory; a store that caches, or asks another service, is told of the
 // changes by the same functions.
-func ExampleRunStore() {
+func ExampleRunStore() { //nolint:testableexamples // with -v its output has that of the tests
 	testStore := func(t *testing.T) { // func TestStore(t *testing.T)
 		store := tenanttest.NewStore()
 		setStatus := func(status tenant.Status) func(context.Context, tenant.ID) error {
