@@ -146,20 +146,22 @@ func replaceWord(s, word, with string) string {
 		return s
 	}
 	var out strings.Builder
+	done := 0 // s up to here is in out
 	for {
-		at := strings.Index(s, word)
+		at := strings.Index(s[done:], word)
 		if at < 0 {
-			out.WriteString(s)
+			out.WriteString(s[done:])
 			return out.String()
 		}
+		at += done
 		end := at + len(word)
-		out.WriteString(s[:at])
+		out.WriteString(s[done:at])
 		if at > 0 && isWordByte(s[at-1]) || end < len(s) && isWordByte(s[end]) {
 			out.WriteString(word)
 		} else {
 			out.WriteString(with)
 		}
-		s = s[end:]
+		done = end
 	}
 }
 

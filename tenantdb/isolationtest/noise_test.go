@@ -115,3 +115,13 @@ func TestTimingIsToldWhenItIsFarBeyondChance(t *testing.T) {
 		assert.Equal(t, test.told, told != "", "%s: %s", name, told)
 	}
 }
+
+// An id may be one digit, and a title end in two of them.
+func TestAnIDIsReplacedOnlyWhereItIsAWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2": "{id}", "/2/2/": "/{id}/{id}/", "22": "22", "222": "222", "a22": "a22", "a2 2": "a2 {id}", "2 22,2": "{id} 22,{id}", "2a": "2a", "": "",
+	} {
+		assert.Equal(t, want, isolationtest.ReplaceWord(text, "2", "{id}"), text)
+	}
+}
