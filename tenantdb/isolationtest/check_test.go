@@ -363,7 +363,7 @@ func TestAnIDThatBothHaveProvesNothing(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		me := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if strings.HasPrefix(r.URL.Path, "/notes/the-") {
+		if r.URL.Path == "/notes/the-alpha" || r.URL.Path == "/notes/the-omega" {
 			respond(w, http.StatusOK, map[string]string{"text": "the secret of " + me})
 			return
 		}
